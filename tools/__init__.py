@@ -1,0 +1,1 @@
+"""Authors' commands; not part of the installed package."""
