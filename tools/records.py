@@ -1,0 +1,132 @@
+"""What one passed run of a notebook leaves behind, and how to tell whether it still holds.
+
+`_build/notebooks/<path>.ipynb` is the executed notebook, `<path>.json` beside it says what went in
+and what it cost. The record is written last, so a notebook without a record never passed.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+# What one notebook may cost in the quick size, on one core.
+CPU_SECONDS_BUDGET = 90.0
+PEAK_MB_BUDGET = 1500.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """One passed run: `inputs` is the hash of all that decides the outputs, `peak_mb` is in MiB."""
+
+    inputs: str
+    cpu_seconds: float
+    peak_mb: float
+    wall_seconds: float
+    machine: str
+    date: str
+
+
+def inputs_digest(root: Path, notebook: Path) -> str:
+    """SHA-256 of the notebook, the library, the lock file, the versions and the COURSE_ settings.
+
+    root: the repository; notebook: a path below it.
+    """
+    digest = hashlib.sha256()
+    library = (
+        path
+        for path in (root / "course_lib").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    for path in [notebook, root / "constraints.txt", *sorted(library)]:
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() if path.exists() else b"")
+        digest.update(b"\0")
+    settings = sorted(item for item in os.environ.items() if item[0].startswith("COURSE_"))
+    digest.update(repr((platform.python_version(), _version("torch"), settings)).encode())
+    return digest.hexdigest()
+
+
+def record_path(root: Path, notebook: Path) -> Path:
+    """Where the record of a notebook (a path below `root`) stands."""
+    return (root / "_build" / "notebooks" / notebook.relative_to(root)).with_suffix(".json")
+
+
+def load(root: Path, notebook: Path) -> Record | None:
+    """The record of the last passed run, or None if there is none or it cannot be read."""
+    try:
+        return Record(**json.loads(record_path(root, notebook).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def is_current(root: Path, notebook: Path) -> bool:
+    """Whether the notebook passed with exactly the inputs that it has now."""
+    record = load(root, notebook)
+    executed = record_path(root, notebook).with_suffix(".ipynb")
+    return (
+        record is not None and executed.exists() and record.inputs == inputs_digest(root, notebook)
+    )
+
+
+def save(root: Path, notebook: Path, executed: nbformat.NotebookNode, record: Record) -> None:
+    """Write the executed notebook, then its record; each file is there whole or not at all.
+
+    Raises OSError if the disk is full or `_build` cannot be written.
+    """
+    target = record_path(root, notebook)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target.with_suffix(".ipynb"), nbformat.writes(executed))
+    write_whole(target, json.dumps(asdict(record), indent=2) + "\n")
+
+
+def forget(root: Path, notebook: Path) -> None:
+    """Remove what an earlier run of the notebook left."""
+    target = record_path(root, notebook)
+    target.unlink(missing_ok=True)
+    target.with_suffix(".ipynb").unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file beside its target and rename it, so that no reader ever sees half of it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def machine() -> str:
+    """The processor and its number of cores, in words."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        name = names[0] if names else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def outputs(executed: Path, mime: str) -> list[Any]:
+    """All outputs of one MIME type in an executed notebook, in the order of its cells."""
+    notebook = nbformat.read(executed, as_version=4)
+    return [
+        output.data[mime]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if mime in output.get("data", {})
+    ]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
