@@ -1,0 +1,27 @@
+"""Features in Superposition: the library that the course explains and uses.
+
+Rooms, from the ground up (imports only go down):
+`runtime`, `validate`, `claims` · `data`, `models` · `superposition` · `plots`, `widgets` · `checks`.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "course_lib needs PyTorch 2.4 or later and found none: run `pip install torch` "
+        "(or, in the course's folder, `make book`), then import again.",
+        name="torch",
+    ) from error
+
+if tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2]) < (2, 4):
+    raise ImportError(
+        f"course_lib needs PyTorch 2.4 or later and found {torch.__version__}: "
+        "run `pip install --upgrade torch`, restart Python, then import again."
+    )
+
+try:
+    __version__ = version("features-in-superposition")
+except PackageNotFoundError:
+    __version__ = "not installed"

@@ -1,0 +1,169 @@
+"""Sparse feature vectors: each feature is zero most of the time and uniform when it is active."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Generator, Tensor
+
+from course_lib import validate
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+ALL_INSTANCES = slice(None)
+
+
+class SparseFeatures:
+    """Independent sparse features: x_i is 0 with probability 1 - p_i, else uniform in [low, high].
+
+    Source: Elhage et al. 2022, "Toy Models of Superposition", section 2 (there low 0, high 1).
+
+    Args:
+        n_features: number of features, n.
+        probability: p, the chance that a feature is active; a number, or a tensor that broadcasts
+            to [n_instances, n_features]. The paper's sparsity is S = 1 - p.
+        n_instances: number of independent streams, one per model instance.
+        low, high: range of the magnitudes of active features.
+
+    Raises:
+        TypeError, ValueError: naming the argument, its value and what is allowed.
+    """
+
+    max_probability = 1.0
+
+    def __init__(
+        self,
+        n_features: int,
+        probability: float | Float[Tensor, "*#n_instances #n_features"],
+        n_instances: int = 1,
+        low: float = 0.0,
+        high: float = 1.0,
+    ) -> None:
+        self.n_features = validate.positive_int("n_features", n_features)
+        self.n_instances = validate.positive_int("n_instances", n_instances)
+        self.low, self.high = validate.number("low", low), validate.number("high", high)
+        if self.low >= self.high:
+            raise ValueError(f"low is {low} and high is {high}; low must be below high.")
+        p = validate.finite("probability", probability, 0.0, self.max_probability)
+        try:
+            self.probability = p.float().expand(n_instances, n_features).contiguous()
+        except RuntimeError:
+            raise ValueError(
+                f"probability has shape {list(p.shape)}; it must broadcast to "
+                f"[n_instances, n_features] = [{n_instances}, {n_features}]."
+            ) from None
+
+    def sample(
+        self, batch_size: int, generator: Generator, instances: slice = ALL_INSTANCES
+    ) -> Float[Tensor, "n_instances batch n_features"]:
+        """Draw a batch on the generator's device; `instances` draws for some instances only."""
+        validate.positive_int("batch_size", batch_size)
+        return self._sample(batch_size, generator, self.probability[instances, None])
+
+    def _sample(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
+        if p.max() <= 0.25:
+            return self._sample_rare(batch_size, generator, p)
+        u = self._uniform((len(p), batch_size, self.n_features), generator)
+        p = p.to(u.device)
+        return torch.where(u < p, self._magnitude(u / p), 0.0)  # given u < p, u / p is uniform
+
+    def _sample_rare(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
+        """The same distribution at a cost that falls with p: throw only the active ones.
+
+        Points of a Poisson process with rate -log(1 - p) per entry leave an entry without a point
+        with probability 1 - p, independently of all others. Rates that differ come from thinning.
+        """
+        device = generator.device
+        rate = -torch.log1p(-p.to(device))
+        top, n_entries = rate.max(), len(p) * batch_size * self.n_features
+        n_points = int(torch.poisson(top.double() * n_entries, generator=generator))
+        entry = torch.randint(n_entries, (n_points,), generator=generator, device=device)
+        if (rate < top).any():
+            instance, feature = entry // (batch_size * self.n_features), entry % self.n_features
+            keep = self._uniform((n_points,), generator) * top < rate[instance, 0, feature]
+            entry = entry[keep]
+        x = torch.zeros(n_entries, device=device)
+        x.scatter_(0, entry, self._magnitude(self._uniform((len(entry),), generator)))
+        return x.view(len(p), batch_size, self.n_features)
+
+    def _uniform(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
+        return torch.rand(shape, generator=generator, device=generator.device)
+
+    def _magnitude(self, uniform: Tensor) -> Tensor:
+        return self.low + (self.high - self.low) * uniform
+
+
+class _Pairs(SparseFeatures):
+    """Features 2i and 2i + 1 form a pair and have one probability."""
+
+    def __init__(self, n_features: int, probability: float | Tensor, *args, **kwargs) -> None:
+        super().__init__(n_features, probability, *args, **kwargs)
+        if n_features % 2:
+            raise ValueError(f"n_features is {n_features}; pairs need an even number.")
+        if not torch.equal(self.probability[:, ::2], self.probability[:, 1::2]):
+            raise ValueError("probability differs within a pair (2i, 2i + 1); it must be equal.")
+
+    def _pair_uniform(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
+        shape = (len(p), batch_size, self.n_features // 2)
+        return self._uniform(shape, generator).repeat_interleave(2, dim=-1)
+
+    def _mask_magnitudes(self, active: Tensor, generator: Generator) -> Tensor:
+        return active * self._magnitude(self._uniform(tuple(active.shape), generator))
+
+
+class CorrelatedPairs(_Pairs):
+    """Pairs that are active together or not at all; magnitudes are independent.
+
+    Each feature is active with probability p, as in `SparseFeatures` (Elhage et al. 2022,
+    section "Organization of correlated features"). Arguments and errors as there; n_features even.
+    """
+
+    def _sample(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
+        u = self._pair_uniform(batch_size, generator, p)
+        return self._mask_magnitudes(u < p.to(u.device), generator)
+
+
+class AntiCorrelatedPairs(_Pairs):
+    """Pairs of which at most one feature is active.
+
+    Each feature is active with probability p, at most 1/2 (Elhage et al. 2022, section
+    "Organization of correlated features"). Arguments and errors as in `SparseFeatures`.
+    """
+
+    max_probability = 0.5
+
+    def _sample(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
+        u = self._pair_uniform(batch_size, generator, p)
+        first = torch.arange(self.n_features, device=u.device) % 2 == 0
+        p = p.to(u.device)
+        return self._mask_magnitudes(torch.where(first, u < p, u >= 1 - p), generator)
+
+
+def importance_decay(n_features: int, factor: float) -> Float[Tensor, " n_features"]:
+    """Importances factor^i for i = 0 … n_features - 1; `factor` in (0, 1], 1 makes all equal."""
+    validate.positive_int("n_features", n_features)
+    if validate.number("factor", factor, 0.0, 1.0) == 0:
+        raise ValueError("factor is 0; it must be above 0 and at most 1.")
+    return factor ** torch.arange(n_features, dtype=torch.get_default_dtype())
+
+
+def power_law_probability(
+    n_features: int, exponent: float, mean_active: float
+) -> Float[Tensor, " n_features"]:
+    """Probabilities p_i proportional to (i + 1)^-exponent with `mean_active` active on average.
+
+    Raises ValueError when the most frequent feature would need a probability above 1.
+    """
+    validate.positive_int("n_features", n_features)
+    rank = torch.arange(1, n_features + 1, dtype=torch.get_default_dtype())
+    weight = rank ** -validate.number("exponent", exponent, 0.0)
+    p = weight / weight.sum() * validate.number("mean_active", mean_active, 0.0, n_features)
+    if p[0] > 1:
+        raise ValueError(
+            f"mean_active is {mean_active}; with exponent {exponent} the most frequent feature "
+            f"would be active with probability {p[0]:.3g}, so mean_active must be at most "
+            f"{mean_active / p[0]:.3g}."
+        )
+    return p

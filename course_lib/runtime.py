@@ -1,0 +1,152 @@
+"""Where and how the course runs: device, seed, size of the run, progress, safe files, report."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import random
+import sys
+import tempfile
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+PACKAGES = (
+    "features-in-superposition", "torch", "numpy", "matplotlib", "ipywidgets", "scikit-learn",
+    "scipy", "safetensors", "tqdm", "jaxtyping", "jupyter-book", "nbval", "ipykernel",
+)  # fmt: skip
+
+
+def device(name: str | None = None) -> torch.device:
+    """The device to compute on: `name` if given, else CUDA, else Apple's MPS, else the CPU.
+
+    Raises ValueError when the named device is unknown or is not in this machine.
+    """
+    available = ["cpu"]
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if torch.cuda.is_available():
+        available.insert(0, "cuda")
+    if name is None:
+        return torch.device(available[0])
+    if name.split(":")[0] not in available:
+        raise ValueError(f"name is {name!r}; this machine offers {', '.join(available)}.")
+    return torch.device(name)
+
+
+def seed() -> int:
+    """The seed of this run: the environment variable COURSE_SEED, 0 when it is not set."""
+    text = os.environ.get("COURSE_SEED", "0")
+    if not text.isdecimal():
+        raise ValueError(f"COURSE_SEED is {text!r}; it must be a whole number such as 0.")
+    return int(text)
+
+
+def generator(seed: int) -> torch.Generator:
+    """A CPU generator that starts at `seed`: the same seed gives the same numbers everywhere."""
+    return torch.Generator().manual_seed(seed)
+
+
+def seed_everything(seed: int) -> torch.Generator:
+    """Seed Python, numpy (if it is in use) and torch, and return `generator(seed)`."""
+    random.seed(seed)
+    torch.manual_seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed % 2**32)
+    return generator(seed)
+
+
+def full_scale() -> bool:
+    """True when the environment variable COURSE_SCALE is `full`, False when `quick` or not set."""
+    size = os.environ.get("COURSE_SCALE", "quick")
+    if size not in ("quick", "full"):
+        raise ValueError(f"COURSE_SCALE is {size!r}; it must be 'quick' or 'full'.")
+    return size == "full"
+
+
+def scale(quick: T, full: T) -> T:
+    """`quick` on a laptop, `full` under COURSE_SCALE=full: the course's one switch of size."""
+    return full if full_scale() else quick
+
+
+def progress(steps: Iterable[T], description: str) -> Iterable[T]:
+    """`steps` with a progress bar; TQDM_DISABLE=1 in the environment hides it."""
+    try:
+        from tqdm.auto import tqdm
+    except ModuleNotFoundError:
+        return steps
+    return tqdm(steps, desc=description, leave=False, mininterval=0.5)
+
+
+def write_file(path: str | Path, content: str | bytes) -> Path:
+    """Write `content` to `path` whole or not at all: a crash leaves the old file as it was.
+
+    Raises OSError with one clear sentence when the disk is full or may not be written to.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            reason = {errno.ENOSPC: "the disk is full", errno.EROFS: "the disk is read-only"}.get(
+                error.errno, error.strerror or str(error)
+            )
+            raise OSError(
+                error.errno,
+                f"could not write {path} ({len(data)} bytes): {reason}. Whatever stood there "
+                "before is untouched; make room or choose another folder, then run this again.",
+            ) from error
+        raise
+    return path
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory this process has held so far, in MiB; None where the system has no count."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def report() -> dict[str, object]:
+    """What a bug report needs: versions, machine, device, threads, switches."""
+    packages = {}
+    for package in PACKAGES:
+        try:
+            packages[package] = version(package)
+        except PackageNotFoundError:
+            packages[package] = None
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "device": str(device()),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "torch threads": torch.get_num_threads(),
+        "COURSE_SCALE": "full" if full_scale() else "quick",
+        "COURSE_SEED": seed(),
+        "packages": packages,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(report(), indent=2))

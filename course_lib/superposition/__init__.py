@@ -1,0 +1,32 @@
+"""Superposition: training toy models and measuring how features share dimensions.
+
+`Trainer` trains a `ToyModel`; the measures take the weights `W [..., n_features, d_hidden]`;
+`analytic_losses` is the theory of two features in one dimension; `optimal_l2_attack` is the price.
+"""
+
+from course_lib.superposition.attack import attack_gain, optimal_l2_attack
+from course_lib.superposition.measures import (
+    dimensions_per_feature,
+    feature_dimensionality,
+    interference,
+    mean_squared_overlap,
+    represented_fraction,
+)
+from course_lib.superposition.phases import PHASES, analytic_losses, classify_phase
+from course_lib.superposition.training import Trainer, TrainingStopped, reconstruction_loss
+
+__all__ = [
+    "PHASES",
+    "Trainer",
+    "TrainingStopped",
+    "analytic_losses",
+    "attack_gain",
+    "classify_phase",
+    "dimensions_per_feature",
+    "feature_dimensionality",
+    "interference",
+    "mean_squared_overlap",
+    "optimal_l2_attack",
+    "reconstruction_loss",
+    "represented_fraction",
+]

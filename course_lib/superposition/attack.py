@@ -1,0 +1,65 @@
+"""What superposition costs: small changes of the input that other features' readings follow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from course_lib import validate
+from course_lib.models import ToyModel
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+
+def attack_gain(model: ToyModel) -> Float[Tensor, "n_instances n_features"]:
+    """How far output i moves, before its ReLU, per unit of the best L2 perturbation: |(W W_dec)_i|.
+
+    For a tied model it is |W_i|² / sqrt(D_i), with D_i of `feature_dimensionality`: a feature
+    with the tenth part of a dimension is sqrt(10) times as easy to push as one with its own.
+    """
+    return _linear_map(model).norm(dim=-2)
+
+
+@torch.no_grad()
+def optimal_l2_attack(
+    model: ToyModel,
+    x: Float[Tensor, "n_instances batch n_features"],
+    feature: int,
+    epsilon: float,
+) -> Float[Tensor, "n_instances batch n_features"]:
+    """The perturbation of norm `epsilon` that makes output `feature` most wrong about x.
+
+    Output i depends on δ only through a non-decreasing function of m_i·δ, m_i the i-th column of
+    W W_dec, and a squared error is largest at an end of the range: δ = ± epsilon m_i / |m_i|, with
+    the worse sign for each sample. Zero where m_i is zero: such an output cannot be moved.
+    Source: L2 attacks of Elhage et al. 2022, section "Relationship to adversarial robustness".
+
+    Raises:
+        ValueError: for a model with hidden="relu" (its output is not of that form), a feature out
+            of range, a negative epsilon or a wrong shape of x.
+    """
+    feature = validate.positive_int("feature", feature, minimum=0)
+    if feature >= model.n_features:
+        raise ValueError(f"feature is {feature}; it must be below {model.n_features}.")
+    epsilon = validate.number("epsilon", epsilon, 0.0)
+    validate.shape("x", x, (model.n_instances, "batch", model.n_features))
+    column = _linear_map(model)[..., feature]
+    norm = column.norm(dim=-1, keepdim=True)
+    delta = (epsilon * column / norm.where(norm > 0, 1.0))[:, None].expand_as(x)
+
+    def error(delta: Tensor) -> Tensor:
+        return (model(x + delta)[..., feature] - x[..., feature]).abs()
+
+    return torch.where((error(delta) >= error(-delta))[..., None], delta, -delta)
+
+
+def _linear_map(model: ToyModel) -> Tensor:
+    if model.hidden != "linear":
+        raise ValueError(
+            "model has hidden='relu'; the closed-form attack needs hidden='linear', where the "
+            "output before its ReLU is linear in the input."
+        )
+    return (model.W @ model.W_dec).detach()

@@ -1,0 +1,76 @@
+"""How features share dimensions, read off the weights W [..., n_features, d_hidden]."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from course_lib import validate
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+
+def _weights(W: Tensor) -> Tensor:
+    if not isinstance(W, Tensor) or W.ndim < 2:
+        what = list(W.shape) if isinstance(W, Tensor) else type(W).__name__
+        raise ValueError(f"W is {what}; it must be a tensor [..., n_features, d_hidden].")
+    return validate.finite("W", W)
+
+
+def _unit_rows(W: Tensor) -> Tensor:
+    norm = W.norm(dim=-1, keepdim=True)
+    return W / norm.where(norm > 0, 1.0)
+
+
+def represented_fraction(
+    W: Float[Tensor, "*batch n_features d_hidden"], threshold: float = 0.5
+) -> Float[Tensor, "*batch"]:
+    """Share of features whose row norm exceeds `threshold`: stored at all, whatever the angle."""
+    return (_weights(W).norm(dim=-1) > threshold).float().mean(dim=-1)
+
+
+def interference(
+    W: Float[Tensor, "*batch n_features d_hidden"],
+) -> Float[Tensor, "*batch n_features"]:
+    """Σ_{j≠i} (Ŵ_i·W_j)²: how strongly the other features write onto feature i's direction."""
+    W = _weights(W)
+    overlap = (_unit_rows(W) @ W.mT).square()
+    return overlap.sum(dim=-1) - overlap.diagonal(dim1=-2, dim2=-1)
+
+
+def feature_dimensionality(
+    W: Float[Tensor, "*batch n_features d_hidden"],
+) -> Float[Tensor, "*batch n_features"]:
+    """D_i = |W_i|² / Σ_j (Ŵ_i·W_j)²: the share of a dimension that feature i owns, in [0, 1].
+
+    1 for a dedicated dimension, 1/2 for an antipodal pair, 2/5 in a pentagon; 0 for a zero row.
+    Source: Elhage et al. 2022, section "The geometry of superposition". For every W,
+    Σ_i D_i <= rank W, with equality exactly when each row is an eigenvector of WᵀW (the rows form
+    tight frames of orthogonal subspaces), because D_i is at most W_i's leverage score.
+    """
+    own = _weights(W).square().sum(dim=-1)
+    total = own + interference(W)
+    return own / total.where(total > 0, 1.0)
+
+
+def dimensions_per_feature(
+    W: Float[Tensor, "*batch n_features d_hidden"],
+) -> Float[Tensor, "*batch"]:
+    """D* = d_hidden / |W|_F², the paper's average share of a dimension per represented feature."""
+    return W.shape[-1] / _weights(W).square().sum(dim=(-2, -1))
+
+
+def mean_squared_overlap(
+    W: Float[Tensor, "*batch n_features d_hidden"],
+) -> Float[Tensor, "*batch"]:
+    """Mean of cos² over all ordered pairs of different non-zero rows; NaN with fewer than two.
+
+    Independent random directions give 1 / d_hidden.
+    """
+    unit = _unit_rows(_weights(W))
+    n = (unit.square().sum(dim=-1) > 0.5).sum(dim=-1)
+    total = (unit @ unit.mT).square().sum(dim=(-2, -1)) - n
+    pairs = (n * (n - 1)).to(unit.dtype)
+    return total / pairs.where(pairs > 0, float("nan"))
