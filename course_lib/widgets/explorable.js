@@ -1,0 +1,82 @@
+// Everything here lives inside one function that Python wraps around it: nothing reaches `window`.
+//
+// A drawing script defines draw(data, positions), which returns
+//   {panels: [{name, label, viewBox, shapes: [SVG elements]}, ...], summary: "one or two sentences"}.
+// `name` is the panel's heading; `label` is a full sentence that says what is seen in it.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// svg("line", {x1: 0, y2: 3, class: "axis"}, "text or child", ...)
+function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function html(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+const number = (value, digits) => {
+  const text = value.toFixed(digits);
+  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "\u2212");
+};
+
+function slider(settings, changed) {
+  const value = html("output", { className: "value" });
+  const input = html("input", {
+    type: "range", min: 0, max: settings.shown.length - 1, step: 1, value: settings.start,
+  });
+  const show = () => {
+    value.textContent = settings.shown[input.value];
+    input.setAttribute("aria-valuetext", settings.shown[input.value]);
+  };
+  input.setAttribute("aria-label", settings.label);
+  input.setAttribute("autocomplete", "off"); // Firefox would bring back an old position on reload
+  value.setAttribute("aria-live", "off"); // the slider says it already
+  input.addEventListener("input", () => { show(); changed(); });
+  // JupyterLab and the book's own page keys would take the arrow keys away.
+  input.addEventListener("keydown", (event) => event.stopPropagation());
+  show();
+  const name = html("span", { className: "name" }, settings.label);
+  return { input, row: html("label", { className: "slider" }, name, value, input) };
+}
+
+function build(root, draw) {
+  const { sliders, data } = JSON.parse(root.querySelector("script[type='application/json']").text);
+  const controls = sliders.map((settings) => slider(settings, update));
+  const summary = html("p", { className: "summary" });
+  const panels = html("div", { className: "panels" });
+  summary.setAttribute("aria-live", "polite");
+
+  function update() {
+    const picture = draw(data, controls.map(({ input }) => Number(input.value)));
+    picture.panels.forEach(({ name, label, viewBox, shapes }, k) => {
+      if (!panels.children[k]) {
+        const drawing = svg("svg", { role: "img", viewBox });
+        panels.append(html("div", { className: "panel" }, html("p", {}, name), drawing));
+      }
+      const drawing = panels.children[k].lastChild;
+      drawing.setAttribute("aria-label", label);
+      drawing.replaceChildren(...shapes);
+    });
+    summary.textContent = picture.summary;
+  }
+
+  update();
+  const rows = html("div", { className: "sliders" }, ...controls.map(({ row }) => row));
+  root.querySelector(".stage").replaceChildren(rows, panels, summary);
+}
+
+// The script looks its figures up by key: document.currentScript is null where a front end makes
+// scripts anew (JupyterLab), and one figure may stand twice on a page.
+function start(key, draw) {
+  for (const root of document.querySelectorAll(`.course-explorable[data-explorable="${key}"]`)) {
+    if (root.courseBuilt) continue;
+    root.courseBuilt = true;
+    build(root, draw);
+  }
+}
