@@ -1,0 +1,156 @@
+"""Builds the book's site from notebooks that have passed: `python -m tools.site build`.
+
+Stages the sources in `_build/source` with executed notebooks and generated tables, runs
+jupyter-book with warnings as errors, checks the pages, and only then replaces `_build/html`.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from tools import pages, records, tables
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ("book", "exercises", "solutions", "_config.yml", "_toc.yml")
+INPUTS = ".inputs"
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class SiteError(Exception):
+    """The site cannot be built; the message says why and what to do."""
+
+
+def build(root: Path = ROOT) -> Path:
+    """Build the site and return the path of its first page.
+
+    Raises SiteError if a notebook has not passed in its present form, jupyter-book warns, or a
+    page is faulty; `_build/html` then stays as it was.
+    """
+    demand_current(root)
+    source = root / "_build" / "source"
+    stage(root, source)
+    site = root / "_build" / "html"
+    inputs = _digest(root, source)
+    stamp = site / INPUTS
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != inputs:
+        with tempfile.TemporaryDirectory(dir=root / "_build", prefix="site-") as output:
+            fresh = run_jupyter_book(source, Path(output))
+            faults = pages.faults(fresh)
+            if faults:
+                raise SiteError("the built pages have faults:\n" + "\n".join(faults))
+            (fresh / INPUTS).write_text(inputs, encoding="utf-8")
+            _swap(fresh, site)
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    return site / f"{toc['root']}.html"
+
+
+def demand_current(root: Path) -> None:
+    """Raise SiteError unless every notebook of the book has passed as it stands now."""
+    stale = [path for path in tables.notebooks(root) if not records.is_current(root, root / path)]
+    if stale:
+        names = ", ".join(path.as_posix() for path in stale)
+        raise SiteError(
+            f"not run since the last change: {names}; run `make book`, which runs what has changed"
+        )
+
+
+def stage(root: Path, source: Path) -> None:
+    """Copy the book to `source`, with executed notebooks and filled tables."""
+    shutil.rmtree(source, ignore_errors=True)
+    for name in BOOK:
+        if (root / name).is_dir():
+            shutil.copytree(
+                root / name, source / name, ignore=shutil.ignore_patterns(".*", "__pycache__")
+            )
+        else:
+            shutil.copy(root / name, source / name)
+    for page in sorted(source.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(tables.fill(text, root, page.relative_to(source)), encoding="utf-8")
+    for path in tables.notebooks(root):
+        executed = records.record_path(root, root / path).with_suffix(".ipynb")
+        notebook = nbformat.read(executed, as_version=4)
+        for cell in notebook.cells:
+            dress(cell, root, path)
+        nbformat.write(notebook, source / path)
+    config = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
+    config["execute"]["execute_notebooks"] = "off"
+    (source / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def dress(cell: nbformat.NotebookNode, root: Path, path: Path) -> None:
+    """Prepare one executed cell for its page: tables, folded answers, text for pictures.
+
+    A picture's output may carry its text as metadata, `{"image/png": {"alt": "..."}}`.
+    """
+    if cell.cell_type == "markdown":
+        cell.source = tables.fill(cell.source, root, path)
+        return
+    page = cell.metadata.setdefault("mystnb", {})
+    tags = cell.metadata.get("tags", [])
+    if path.parts[0] == "solutions" and "answer" in tags:
+        cell.metadata["tags"] = [*tags, "hide-input"]
+        page["code_prompt_show"] = "Show the solution"
+        page["code_prompt_hide"] = "Hide the solution"
+    for output in cell.get("outputs", []):
+        for about in output.get("metadata", {}).values():
+            if isinstance(about, dict) and "alt" in about:
+                page.setdefault("image", {})["alt"] = about["alt"]
+
+
+def run_jupyter_book(source: Path, output: Path) -> Path:
+    """Build `source` below `output` and return the folder of pages; raises SiteError on a warning."""
+    command = ["build", str(source), "--path-output", str(output), "-W", "-n", "--keep-going"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", *command],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    log = ANSI.sub("", done.stdout + done.stderr)
+    source.with_name("site.log").write_text(log, encoding="utf-8")
+    if done.returncode:
+        told = [line for line in log.splitlines() if "WARNING" in line or "ERROR" in line]
+        raise SiteError("jupyter-book warns:\n" + "\n".join(told or log.splitlines()[-20:]))
+    return output / "_build" / "html"
+
+
+def _digest(root: Path, source: Path) -> str:
+    digest = hashlib.sha256((root / "constraints.txt").read_bytes())
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _swap(fresh: Path, site: Path) -> None:
+    old = site.with_name("html.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if site.exists():
+        site.rename(old)
+    fresh.rename(site)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Command line: `build` is the only command."""
+    if arguments != ["build"]:
+        print("use: python -m tools.site build", file=sys.stderr)
+        return 2
+    try:
+        page = build()
+    except SiteError as error:
+        print(f"The book was not built: {error}", file=sys.stderr)
+        return 1
+    print(f"The book is ready: {page}\nOpen {page.as_uri()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
