@@ -82,9 +82,7 @@ def explorable(
         for name in ("explorable.css", "explorable.js", script)
     )
     settings = {
-        "sliders": [
-            {"label": s.label, "shown": list(s.shown), "start": s.start} for s in sliders
-        ],
+        "sliders": [{"label": s.label, "shown": list(s.shown), "start": s.start} for s in sliders],
         "data": data,
     }
     try:

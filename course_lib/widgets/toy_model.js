@@ -18,16 +18,14 @@ function draw({ W, b_dec, importance, threshold, loss }, [row, column]) {
   return {
     panels: [
       {
-        name: "Feature directions in the hidden plane",
+        name: "Features in the hidden plane",
         label: describePlane(w, norm, represented, threshold),
-        viewBox: "0 0 320 356",
-        shapes: plane(w, norm, represented, weight, threshold, longest),
+        ...plane(w, norm, represented, weight, threshold, longest),
       },
       {
-        name: "Overlaps W Wᵀ, bias b, dimensionality D",
+        name: "W Wᵀ, bias b, dimensionality D",
         label: describeOverlaps(overlap, bias, total),
-        viewBox: "0 0 320 356",
-        shapes: matrix(overlap, bias, share, total, represented, weight),
+        ...matrix(overlap, bias, share, total, represented, weight),
       },
     ],
     summary: `${count} of ${w.length} features represented (norm above ${threshold}). `
@@ -51,29 +49,30 @@ function note(x, y, text, anchor = "start") {
 }
 
 function plane(w, norm, represented, weight, threshold, longest) {
-  const [cx, cy, unit] = [160, 148, 134 / longest];
+  const [cx, cy, unit] = [160, 152, 134 / longest];
   const shapes = [
     svg("circle", { cx, cy, r: unit, class: "ring" }),
     svg("circle", { cx, cy, r: threshold * unit, class: "ring dotted" }),
-    note(cx, cy + unit + 10, "norm 1", "middle"),
-    note(cx, cy + threshold * unit + 9, threshold, "middle"),
+    note(2, 10, "ring: norm 1"),
+    note(318, 10, `dotted: norm ${threshold}`, "end"),
   ];
   const order = w.map((_, i) => i).sort((i, j) => norm[i] - norm[j]); // the longest on top
   for (const i of order.filter((i) => norm[i] > 0.1)) {
     const [x, y] = [cx + unit * w[i][0], cy - unit * w[i][1]];
-    const shaft = { x1: cx, y1: cy, x2: x, y2: y, class: "shaft", "stroke-width": 1.5 + 3 * weight[i] };
+    const width = represented[i] ? 1.5 + 3 * weight[i] : 1.5;
+    const shaft = { x1: cx, y1: cy, x2: x, y2: y, class: "shaft", "stroke-width": width };
     const feature = disc(x, y, i, weight[i], represented[i]);
     feature.setAttribute("data-feature", i);
     feature.prepend(svg("line", shaft));
     shapes.push(feature);
   }
-  shapes.push(note(160, 314, `importance (dashed: norm at most ${threshold})`, "middle"));
-  const step = 316 / w.length;
+  shapes.push(note(160, 316, `importance (dashed: norm at most ${threshold})`, "middle"));
+  const step = 320 / w.length;
   weight.forEach((value, i) => {
-    const x = 2 + step * (i + 0.5);
-    shapes.push(disc(x - 16, 340, i, value, represented[i]), note(x, 340, number(value, 2)));
+    shapes.push(disc(step * i + 13, 340, i, value, represented[i]));
+    shapes.push(note(step * i + 28, 340, number(value, 2)));
   });
-  return shapes;
+  return { viewBox: "0 0 320 356", shapes };
 }
 
 function matrix(overlap, bias, share, total, represented, weight) {
@@ -107,10 +106,10 @@ function matrix(overlap, bias, share, total, represented, weight) {
   const lines = [
     "Row i, column j: what feature j adds to output i.",
     "b: bias of output i.",
-    "D: how much of a dimension feature i has to itself.",
+    "D: the share of a dimension feature i has.",
   ];
   lines.forEach((text, k) => shapes.push(note(left, y(n) + 44 + 19 * k, text)));
-  return shapes;
+  return { viewBox: `0 0 320 ${Math.ceil(y(n)) + 92}`, shapes };
 }
 
 function describePlane(w, norm, represented, threshold) {

@@ -28,8 +28,8 @@ def toy_model_explorable(
     that is shown first.
 
     The hidden plane has no axes of its own, so every cell is turned to look like its neighbours
-    (`align`); W Wᵀ and the loss are the same after it. Numbers are rounded to 3 decimals. A feature
-    counts as represented when |W_i| > 0.5; its dimensionality is
+    (`align`); W Wᵀ and the loss are the same after it. Numbers are rounded to 3 decimals, the loss
+    to 5. A feature (2 to 6 of them) counts as represented when |W_i| > 0.5; its dimensionality is
     D_i = |W_i|² / Σ_j (W_i/|W_i| · W_j)² ("Toy Models of Superposition", Elhage et al. 2022).
 
     Raises ValueError for shapes that do not fit each other, numbers that are not finite or out of
@@ -41,12 +41,12 @@ def toy_model_explorable(
     grid = (len(p), len(decays))
     W = finite("W", shape("W", W, (*grid, "n_features", 2))).detach().cpu()
     n_features = W.shape[2]
-    b_dec = finite("b_dec", shape("b_dec", b_dec, (*grid, n_features)))
-    if n_features < 2:
-        raise ValueError(f"W has {n_features} feature(s); overlaps need at least 2.")
+    b_dec = finite("b_dec", shape("b_dec", b_dec, (*grid, n_features))).detach().cpu()
+    if not 2 <= n_features <= 6:
+        raise ValueError(f"W has {n_features} feature(s); this picture is drawn for 2 to 6.")
     if loss is not None:
         loss = finite("loss", shape("loss", loss, grid), 0.0)
-    if not all(0 <= position < size for position, size in zip(start, grid, strict=True)):
+    if len(start) != 2 or not all(k in range(size) for k, size in zip(start, grid, strict=True)):
         raise ValueError(
             f"start is {start}; it must be a cell of the grid, "
             f"from (0, 0) to ({grid[0] - 1}, {grid[1] - 1})."
@@ -62,12 +62,8 @@ def toy_model_explorable(
     }
     first_W, first_b = W[start], b_dec[start]
     represented = int((first_W.norm(dim=-1) > REPRESENTED_NORM).sum())
-    sparsity = [
-        f"{1 - q:.3g} ({n_features * q:.2g} of {n_features} active)" for q in p.tolist()
-    ]
-    shown_decays = [
-        f"{r:.3g} (last feature counts {r ** (n_features - 1):.2g})" for r in decays.tolist()
-    ]
+    sparsity = [f"{1 - q:.3g} ({n_features * q:.2g} of {n_features} active)" for q in p.tolist()]
+    shown_decays = [f"{r:.3g}" for r in decays.tolist()]
     return explorable(
         "toy_model.js",
         title=f"{n_features} features, 2 dimensions: who gets a direction?",
@@ -80,13 +76,14 @@ def toy_model_explorable(
             f"Every position is a model x̂ = ReLU(x W Wᵀ + b) with {n_features} features and 2 "
             "hidden dimensions, trained in this chapter's notebook. Sparsity S is the probability "
             "that a feature is zero; feature i has importance rⁱ, shown by the strength of its "
-            "colour. Left: the arrow of feature i is row i of W. Right: blue is negative, orange "
-            "positive."
+            "colour. Left: the arrow of feature i is row i of W; the plane has no axes of its own, "
+            "so each picture is turned to look like its neighbours. Right: blue is negative, "
+            "orange positive."
         ),
         start_text=(
-            f"At sparsity {sparsity[start[0]]} and decay {shown_decays[start[1]]} the trained model represents "
-            f"{represented} of {n_features} features (norm above {REPRESENTED_NORM}). "
-            "The table is W Wᵀ with the bias b."
+            f"At sparsity {sparsity[start[0]]} and decay {shown_decays[start[1]]} the trained "
+            f"model represents {represented} of {n_features} features (norm above "
+            f"{REPRESENTED_NORM}). The table is W Wᵀ with the bias b."
         ),
         start_table=_table(first_W @ first_W.T, first_b),
     )
