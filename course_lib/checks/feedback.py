@@ -1,0 +1,128 @@
+"""What the reader sees: one line per case, and a table of the chapter's exercises."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from course_lib.checks.core import (
+    NOT_DONE,
+    PASSED,
+    SEED,
+    WRONG,
+    Exercise,
+    Report,
+    Result,
+    cases,
+    exercises,
+    find,
+    run,
+)
+
+_MARKS = {PASSED: "✓", WRONG: "✗", NOT_DONE: "○"}
+_latest: dict[str, Report] = {}
+
+
+def check(name: str, attempt: Any, otherwise: Any = None, seed: int = SEED) -> Any:
+    """Judge your answer to the exercise `name`, print what was found, and let the notebook go on.
+
+    Returns `attempt` when every case passes, else `otherwise` (course_lib's own implementation).
+    A wrong answer never raises. Keep the result under another name than your function's, so that
+    running the cell again judges your function and not what stood in for it.
+
+    Raises ValueError when there is no exercise of this name; the message lists them.
+    """
+    exercise = find(name)
+    if attempt is otherwise and attempt is not None:
+        results = [Result(case.title, NOT_DONE) for case in cases(name, seed)]
+        report = Report(exercise, tuple(results))
+        print(f"○ {exercise.title}: this is course_lib's own function, not yours. Check yours.")
+    else:
+        report = run(name, attempt, seed)
+        print(_summary(report, goes_on=otherwise is not None))
+    _latest[name] = report
+    return attempt if report.passed else otherwise
+
+
+def _summary(report: Report, goes_on: bool) -> str:
+    title, results = report.exercise.title, report.results
+    n_passed = sum(result.verdict == PASSED for result in results)
+    rest = "The notebook goes on with course_lib's own." if goes_on else "The notebook goes on."
+    if report.passed:
+        return "\n".join([*map(_line, results), f"Done: {title}. The notebook goes on with yours."])
+    if report.verdict == NOT_DONE and not report.exercise.find_the_bug:
+        return f"○ {title}: {NOT_DONE}. {rest}"
+    hint = next(result.hint for result in results if result.verdict != PASSED)
+    state = "A bug is still there" if report.exercise.find_the_bug else "Not right yet"
+    return "\n".join(
+        [
+            *map(_line, results),
+            _wrap(f"Hint: {hint}", "  "),
+            f"{state}: {title}, {n_passed} of {len(results)} cases pass. {rest}",
+        ]
+    )
+
+
+def _line(result: Result) -> str:
+    lines = [f"{_MARKS[result.verdict]} {result.title}"]
+    if result.message:
+        lines.append(_wrap(result.message, "    "))
+    return "\n".join(lines)
+
+
+def _wrap(text: str, indent: str) -> str:
+    return textwrap.fill(text, 96, initial_indent=indent, subsequent_indent=indent)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a chapter's exercises: rows of (number, title, state, cases passed, cases)."""
+
+    chapter: str
+    rows: tuple[tuple[int, str, str, int, int], ...]
+
+    @property
+    def done(self) -> bool:
+        return all(state == PASSED for _, _, state, _, _ in self.rows)
+
+    def __str__(self) -> str:
+        n_done = sum(state == PASSED for _, _, state, _, _ in self.rows)
+        lines = [
+            f"{_MARKS[state]} {number}  {title:<40} {state:<13} {passed} of {total} cases"
+            for number, title, state, passed, total in self.rows
+        ]
+        return "\n".join([*lines, f"{n_done} of {len(self.rows)} exercises done"])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        heads = "".join(
+            f'<th scope="col" style="text-align:left">{head}</th>'
+            for head in ("Exercise", "State", "Cases passed")
+        )
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align:left">{number}. {escape(title)}</th>'
+            f'<td style="text-align:left">{_MARKS[state]} {state}</td>'
+            f'<td style="text-align:left">{passed} of {total}</td></tr>'
+            for number, title, state, passed, total in self.rows
+        )
+        return (
+            "<table><caption>Your exercises</caption>"
+            f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+
+def progress(chapter: str) -> Progress:
+    """What was checked so far in this session, for every exercise of the chapter."""
+    numbered = enumerate(exercises(chapter), start=1)
+    return Progress(chapter, tuple(_row(number, found) for number, found in numbered))
+
+
+def _row(number: int, exercise: Exercise) -> tuple[int, str, str, int, int]:
+    report = _latest.get(exercise.name)
+    if report is None:
+        return number, exercise.title, NOT_DONE, 0, len(cases(exercise.name))
+    n_passed = sum(result.verdict == PASSED for result in report.results)
+    return number, exercise.title, report.verdict, n_passed, len(report.results)
