@@ -1,8 +1,8 @@
-"""Write constraints.txt, the one lock: `make lock`, or `python tools/lock.py [--torch VERSION]`.
+"""Write constraints.txt, the one lock: `python -m tools.lock [--torch VERSION]`.
 
-pip resolves the package with all its extras (Python 3.11, Linux, CPU) and reports what it would install.
-A pin whose release no longer supports Python 3.10 gets a marker, so that 3.10 falls back to the ranges of
-pyproject.toml. torch stays where it is unless `--torch` moves it: its CPU wheels come from an index of their own.
+pip resolves the package with all its extras (Python 3.11, Linux, CPU) and reports what it would
+install. A pin whose release no longer supports Python 3.10 gets a marker, so that 3.10 falls back
+to the ranges of pyproject.toml. torch stays where it is unless `--torch` moves it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import re
 import subprocess
 import sys
 import tempfile
+import venv
 from pathlib import Path
+
+from tools.install import python_in, torch_index
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "constraints.txt"
 EXTRAS = "book,test,hub,train"
-HEADER = """\
-# The one lock of this course, written by `make lock` (Python 3.11, Linux, CPU). Do not edit by hand.
-"""
+HEADER = "# The one lock, written by `make lock` (Python 3.11, Linux, CPU). Not edited by hand.\n"
 
 
 def locked_version(name: str, lock: Path = LOCK) -> str:
@@ -46,12 +47,12 @@ def resolve(torch: str) -> list[str]:
     """The lines of the lock as pip resolves them today, in alphabetical order."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
+        venv.create(Path(folder) / "venv", with_pip=True)
+        python = str(python_in(Path(folder) / "venv"))
+        wanted = [f"{ROOT}[{EXTRAS}]", f"torch=={torch}", *torch_index()]
         subprocess.run(
-            [
-                *(sys.executable, "-m", "pip", "install", "--quiet", "--dry-run"),
-                *("--ignore-installed", "--report", str(report)),
-                *(f"{ROOT}[{EXTRAS}]", f"torch=={torch}"),
-            ],
+            [*(python, "-m", "pip", "install", "--dry-run"), "--report", str(report), *wanted],
+            stdout=subprocess.DEVNULL,
             check=True,
         )
         found = json.loads(report.read_text(encoding="utf-8"))["install"]

@@ -1,0 +1,142 @@
+"""Every command of the course: `make COMMAND`, or `python tools/make.py COMMAND` without make.
+
+    book              run the notebooks that have changed, build the site, say where the page is
+    test              everything that CI proves: tests, every notebook, the strict site, its pages
+    exercises         write exercises/ from solutions/
+    bands CHAPTER=..  measure a chapter's claims again over many seeds (02_toy_models, for one)
+    bench             speed against a plain loop and against the machine's own limit
+    lock              resolve the dependencies again and write constraints.txt
+    address URL=..    change the public address of the repository everywhere
+    clean             remove .venv, _build and .cache
+
+Needs Python alone. `book` and `test` make a virtual environment in .venv and install into it; the
+second time they use what is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools.guard import Stop, Turn, only_one, raise_if_full  # noqa: E402
+from tools.install import ensure  # noqa: E402
+
+NOTEBOOKS = ["book", "exercises", "solutions"]
+PYTEST = [
+    *("-m", "pytest", "-q", "-p", "tools.notebooks", "--nbval-lax", "--nbval-current-env"),
+    *("--nbval-cell-timeout", "300", "-n", "2", "--dist", "loadfile"),
+]
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONUTF8": "1"}
+PAGE = ROOT / "_build" / "html" / "index.html"
+
+
+def book(turn: Turn) -> None:
+    python = ensure(turn, ROOT)
+    stage("1 of 2: the notebooks that have changed", turn, python, [*PYTEST, *NOTEBOOKS])
+    stage("2 of 2: the site", turn, python, ["-m", "tools.site", "build"])
+    print(f"The book: {PAGE.as_uri()}")
+
+
+def test(turn: Turn) -> None:
+    python = ensure(turn, ROOT)
+    logs = [ROOT / "_build" / "tests.xml", ROOT / "_build" / "site-tests.xml"]
+    everything = ["--ignore=tests/site", "tests", *NOTEBOOKS, f"--junitxml={logs[0]}"]
+    stage("1 of 3: tests and notebooks", turn, python, [*PYTEST, *everything])
+    stage("2 of 3: the site, warnings as errors", turn, python, ["-m", "tools.site", "build"])
+    pages = ["-m", "pytest", "-q", "tests/site", f"--junitxml={logs[1]}"]
+    stage("3 of 3: the pages in a browser", turn, python, pages)
+    print(
+        f"All passed: {counts(logs[0])} in tests and notebooks, a site without a warning, "
+        f"{counts(logs[1])} on its pages. The book: {PAGE.as_uri()}"
+    )
+
+
+def exercises(turn: Turn) -> None:
+    stage("exercises/ from solutions/", turn, ensure(turn, ROOT), ["-m", "tools.exercises"])
+
+
+def bands(turn: Turn, chapter: str) -> None:
+    python = ensure(turn, ROOT)
+    stage(f"the bands of {chapter}", turn, python, ["-m", "tools.bands", chapter])
+
+
+def bench(turn: Turn) -> None:
+    python = ensure(turn, ROOT)
+    for script in sorted((ROOT / "benchmarks").glob("*.py")):
+        stage(script.stem, turn, python, [str(script)])
+
+
+def lock(turn: Turn) -> None:
+    stage("constraints.txt", turn, sys.executable, ["-m", "tools.lock"])
+
+
+def address(turn: Turn, url: str) -> None:
+    stage("the address", turn, sys.executable, [str(ROOT / "tools" / "sync.py"), "--url", url])
+
+
+def clean(turn: Turn) -> None:
+    for name in (".venv", "_build", ".cache"):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    command.__name__: command
+    for command in (book, test, exercises, bands, bench, lock, address, clean)
+}
+ARGUMENTS = {"bands": "CHAPTER=02_toy_models", "address": "URL=https://github.com/you/repository"}
+
+
+def stage(what: str, turn: Turn, python: Path | str, arguments: list[str]) -> None:
+    """Run one stage with `python`; raises Stop if it fails."""
+    print(f"\n== {what}", flush=True)
+    code, _ = turn.run([str(python), *arguments], ROOT)
+    if code:
+        raise Stop(f"Failed at: {what} (exit code {code}); the reason stands above.")
+
+
+def counts(log: Path) -> str:
+    """What a JUnit file says, in words: '12 passed, 1 skipped'."""
+    suite = ElementTree.parse(log).getroot()[0]
+    total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+    return f"{total - skipped} passed" + (f", {skipped} skipped" if skipped else "")
+
+
+def main(arguments: list[str]) -> int:
+    command, *rest = arguments or ["help"]
+    if command not in COMMANDS:
+        print(__doc__)
+        return 0 if command in ("help", "-h", "--help") else 2
+    if len(rest) != (command in ARGUMENTS) or "" in rest:
+        print(f"Say it so: make {command} {ARGUMENTS.get(command, '')}".rstrip())
+        return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.update(ENVIRONMENT)
+    try:
+        with only_one(ROOT / ".make.lock", f"make {command}") as turn:
+            COMMANDS[command](turn, *rest)
+    except Stop as stop:
+        print(f"\n{stop}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is lost, the same command goes on from here.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        try:
+            raise_if_full(str(error), ROOT)
+            print(f"\nThe system refuses: {error}.", file=sys.stderr)
+        except Stop as stop:
+            print(f"\n{stop}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
