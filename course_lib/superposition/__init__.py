@@ -4,7 +4,7 @@
 `analytic_losses` is the theory of two features in one dimension; `optimal_l2_attack` is the price.
 """
 
-from course_lib.superposition.attack import attack_gain, optimal_l2_attack
+from course_lib.superposition.attack import attack_gain, optimal_l2_attack, vulnerability
 from course_lib.superposition.measures import (
     dimensions_per_feature,
     feature_dimensionality,
@@ -29,4 +29,5 @@ __all__ = [
     "optimal_l2_attack",
     "reconstruction_loss",
     "represented_fraction",
+    "vulnerability",
 ]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from course_lib import validate
 from course_lib.models import ToyModel
+from course_lib.superposition.training import reconstruction_loss
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -35,7 +36,7 @@ def optimal_l2_attack(
     Output i depends on δ only through a non-decreasing function of m_i·δ, m_i the i-th column of
     W W_dec, and a squared error is largest at an end of the range: δ = ± epsilon m_i / |m_i|, with
     the worse sign for each sample. Zero where m_i is zero: such an output cannot be moved.
-    Source: L2 attacks of Elhage et al. 2022, section "Relationship to adversarial robustness".
+    Source: Elhage et al. 2022, section "Relationship to Adversarial Robustness".
 
     Raises:
         ValueError: for a model with hidden="relu" (its output is not of that form), a feature out
@@ -54,6 +55,29 @@ def optimal_l2_attack(
         return (model(x + delta)[..., feature] - x[..., feature]).abs()
 
     return torch.where((error(delta) >= error(-delta))[..., None], delta, -delta)
+
+
+@torch.no_grad()
+def vulnerability(
+    model: ToyModel, x: Float[Tensor, "n_instances batch n_features"], epsilon: float
+) -> Float[Tensor, " n_instances"]:
+    """Rise of the loss under attack, in units of epsilon²: (L' - L) / epsilon².
+
+    For each sample the attacker has the optimal L2 attack on each feature and takes the one that
+    harms the whole output most; L and L' are mean `reconstruction_loss` with importance 1, before
+    and after. Source: as `optimal_l2_attack`; the paper divides by the same difference of a model
+    without superposition instead of epsilon².
+    """
+    if validate.number("epsilon", epsilon, 0.0) == 0:
+        raise ValueError("epsilon is 0; it must be above 0.")
+
+    def loss(perturbed: Tensor) -> Tensor:
+        return (model(perturbed) - x).square().sum(dim=-1)
+
+    worst = torch.full(x.shape[:-1], float("-inf"), device=x.device, dtype=x.dtype)
+    for feature in range(model.n_features):
+        worst = torch.maximum(worst, loss(x + optimal_l2_attack(model, x, feature, epsilon)))
+    return (worst.mean(dim=-1) - reconstruction_loss(model(x), x)) / epsilon**2
 
 
 def _linear_map(model: ToyModel) -> Tensor:

@@ -35,9 +35,7 @@ def analytic_losses(
     return torch.stack(losses, dim=-1)
 
 
-def classify_phase(
-    W: Float[Tensor, "*grid 2 1"], threshold: float = 0.5
-) -> Int[Tensor, "*grid"]:
+def classify_phase(W: Float[Tensor, "*grid 2 1"], threshold: float = 0.5) -> Int[Tensor, "*grid"]:
     """Index into `PHASES` of the trained state; -1 when it is none of them.
 
     A feature counts as stored when |W_i| exceeds `threshold`.

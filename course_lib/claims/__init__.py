@@ -1,0 +1,11 @@
+"""Claims: what a paper states, what this run measures, and the band that many seeds allow.
+
+A notebook calls `claim(...)` where it reaches a result. The call shows a card, and raises
+`ClaimFailed` when the value has left the band of the stored runs. The bands are made by
+`tools/bands.py`, which runs the same notebook with many seeds; the ledger page of the book collects
+the cards.
+"""
+
+from course_lib.claims.claim import Claim, ClaimFailed, StoredRuns, claim, stored_runs
+
+__all__ = ["Claim", "ClaimFailed", "StoredRuns", "claim", "stored_runs"]

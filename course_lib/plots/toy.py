@@ -1,0 +1,119 @@
+"""Figures of toy models of superposition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_lib import validate
+from course_lib.plots.style import COLORS
+from course_lib.superposition import PHASES
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+
+def _panels(n: int, size: float) -> tuple[Figure, list[Axes]]:
+    figure, axes = plt.subplots(1, n, figsize=(size * n, size + 0.4), squeeze=False)
+    return figure, list(axes[0])
+
+
+def gram_map(Ws: Sequence[Float[Tensor, "n_features d_hidden"]], titles: Sequence[str]) -> Figure:
+    """W Wᵀ of each model as a heat map: diagonal, how much a feature is stored; else overlaps."""
+    figure, axes = _panels(len(Ws), 2.1)
+    for ax, W, title in zip(axes, Ws, titles, strict=True):
+        W = W.detach().cpu()
+        image = ax.imshow(W @ W.T, cmap="PuOr_r", vmin=-1, vmax=1)
+        ax.set(title=title, xlabel="feature", xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    axes[0].set_ylabel("feature")
+    figure.colorbar(image, ax=axes, label="overlap $W_i\\cdot W_j$", shrink=0.8)
+    return figure
+
+
+def feature_arrows(Ws: Sequence[Float[Tensor, "n_features 2"]], titles: Sequence[str]) -> Figure:
+    """The rows of W as arrows in the plane, one panel per model; the circle has radius 1."""
+    figure, axes = _panels(len(Ws), 2.1)
+    for ax, W, title in zip(axes, Ws, titles, strict=True):
+        validate.shape("W", W, ("n_features", 2))
+        ax.add_patch(plt.Circle((0, 0), 1, fill=False, color="0.8"))
+        for i, (x, y) in enumerate(W.detach().cpu().tolist()):
+            color = COLORS[i % len(COLORS)]
+            ax.plot([0, x], [0, y], color=color, lw=2)
+            ax.plot(x, y, "o", color=color)
+            if x * x + y * y > 0.25:
+                ax.annotate(str(i), (1.16 * x, 1.16 * y), ha="center", va="center", color=color)
+        ax.set(title=title, xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal")
+        ax.set(xlabel="hidden dimension 1", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+    axes[0].set_ylabel("hidden dimension 2")
+    return figure
+
+
+def phase_maps(
+    probability: Float[Tensor, " n_p"],
+    importance: Float[Tensor, " n_r"],
+    phases: Sequence[Int[Tensor, "n_p n_r"]],
+    titles: Sequence[str],
+) -> Figure:
+    """Maps of which state of `PHASES` wins, over relative importance and probability."""
+    figure, axes = plt.subplots(
+        1, len(phases), figsize=(3.3 * len(phases), 3.6), sharey=True, squeeze=False
+    )
+    colors = ListedColormap(["0.5", COLORS[0], COLORS[4], COLORS[1]])
+    norm = BoundaryNorm(np.arange(-1.5, 3.5), 4)
+    for ax, phase, title in zip(axes[0], phases, titles, strict=True):
+        mesh = ax.pcolormesh(importance, probability, phase, cmap=colors, norm=norm)
+        ax.set(title=title, xscale="log", yscale="log", xlabel="importance of feature 2, $r$")
+    axes[0][0].set_ylabel("probability that a feature is active, $p$")
+    bar = figure.colorbar(mesh, ax=axes, ticks=[0, 1, 2], location="bottom", shrink=0.9)
+    bar.ax.set_xlim(-0.5, 2.5)
+    bar.ax.set_xticklabels(PHASES)
+    return figure
+
+
+def dimensionality_strip(
+    probability: Float[Tensor, " n_models"],
+    dimensionality: Float[Tensor, "n_models n_features"],
+    average: Float[Tensor, " n_models"],
+    marks: dict[str, float],
+) -> Figure:
+    """Each feature's dimensionality against 1/p, with the average D* and named fractions."""
+    figure, ax = plt.subplots(figsize=(7.5, 4))
+    for name, fraction in marks.items():
+        ax.axhline(fraction, color="0.85", lw=1, zorder=0)
+        ax.annotate(name, (1.005, fraction), xycoords=("axes fraction", "data"), va="center")
+    inverse = (1 / probability)[:, None].expand_as(dimensionality)
+    ax.scatter(
+        inverse, dimensionality, s=9, alpha=0.25, color=COLORS[0], lw=0, label="feature, $D_i$"
+    )
+    order = probability.argsort()
+    ax.plot(1 / probability[order], average[order], color=COLORS[1], label="$m/\\|W\\|_F^2$")
+    ax.set(xscale="log", ylim=(-0.02, 1.05), ylabel="share of a dimension")
+    ax.set(xlabel="$1/p$: inputs per activation of a feature", title="Dimensions per feature")
+    ax.legend(loc="upper right")
+    return figure
+
+
+def neuron_stacks(
+    Ws: Sequence[Float[Tensor, "n_features d_hidden"]], titles: Sequence[str]
+) -> Figure:
+    """Each hidden neuron's |weights| stacked, one colour a feature; tall mixed bars share."""
+    figure, axes = plt.subplots(1, len(Ws), figsize=(3.4 * len(Ws), 3), squeeze=False, sharey=True)
+    for ax, W, title in zip(axes[0], Ws, titles, strict=True):
+        weights = W.detach().cpu().abs()
+        order = weights.max(dim=0).values.argsort(descending=True)
+        bottom = np.zeros(weights.shape[1])
+        colors = plt.get_cmap("cividis")(np.linspace(0, 1, len(weights)))
+        for row, color in zip(weights[:, order].numpy(), colors, strict=True):
+            ax.bar(range(len(row)), row, bottom=bottom, color=color, edgecolor="white", lw=0.4)
+            bottom += row
+        ax.set(title=title, xlabel="hidden neuron", xticks=[])
+    axes[0][0].set_ylabel("|weight| from each feature, stacked")
+    return figure

@@ -1,0 +1,108 @@
+"""Run a chapter with many seeds and store the band of each of its claims.
+
+    python -m tools.bands book/1_superposition/02_toy_models.ipynb             # 12 seeds
+    python -m tools.bands book/1_superposition/02_toy_models.ipynb --full      # seed 0, full size
+
+The notebook is what is measured: each run executes it in a fresh kernel under COURSE_SEED and
+takes the values from the claims it shows, so a band and a chapter cannot mean different things.
+Stored in course_lib/claims/bands/<chapter>.json with its hash; finished seeds are kept in _build/,
+so that an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import torch
+from nbclient import NotebookClient
+from scipy import stats
+from tqdm import tqdm
+
+from course_lib.claims.claim import MIME_TYPE, digest
+from course_lib.runtime import write_file
+
+ROOT = Path(__file__).resolve().parent.parent
+BANDS = ROOT / "course_lib" / "claims" / "bands"
+
+
+def run(notebook: Path, seed: int, scale: str) -> dict[str, float]:
+    """Execute the notebook and return the value of each claim it shows, by the claim's key."""
+    nb = nbformat.read(notebook, as_version=4)
+    code = "\0".join(cell.source for cell in nb.cells if cell.cell_type == "code")
+    key = hashlib.sha256(code.encode()).hexdigest()[:12]
+    cache = ROOT / "_build" / "bands" / f"{notebook.stem}-{key}-{scale}-{seed}.json"
+    if cache.is_file():
+        return json.loads(cache.read_text())
+    environment = os.environ | {
+        "COURSE_SEED": str(seed), "COURSE_SCALE": scale, "COURSE_CLAIMS": "record",
+        "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    client = NotebookClient(nb, timeout=None, resources={"metadata": {"path": notebook.parent}})
+    with client.setup_kernel(env=environment):
+        for index, cell in enumerate(nb.cells):
+            client.execute_cell(cell, index)
+    records = [
+        output["data"][MIME_TYPE]
+        for cell in nb.cells
+        for output in cell.get("outputs", [])
+        if MIME_TYPE in output.get("data", {})
+    ]
+    values = {record["name"].partition(".")[2]: record["value"] for record in records}
+    write_file(cache, json.dumps(values))
+    return values
+
+
+def band(values: list[float]) -> list[float]:
+    """99 % prediction interval for one more seed; see `course_lib.claims.StoredRuns`."""
+    array = np.asarray(values)
+    half = stats.t.ppf(0.995, len(array) - 1) * array.std(ddof=1) * (1 + 1 / len(array)) ** 0.5
+    half = max(half, 0.02 * abs(array.mean()))
+    return [min(array.mean() - half, array.min()), max(array.mean() + half, array.max())]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", type=Path)
+    parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--full", action="store_true", help="one run at full size instead")
+    arguments = parser.parse_args()
+    path = BANDS / f"{arguments.notebook.stem}.json"
+    stored = json.loads(path.read_text()) if path.is_file() else {"claims": {}}
+    made = {"torch": torch.__version__, "machine": platform.machine(), "date": str(date.today())}
+    if arguments.full:
+        values = run(arguments.notebook, 0, "full")
+        for key in stored["claims"]:
+            stored["claims"][key]["full"] = values[key]
+        stored["full"] = made | {"device": "cuda" if torch.cuda.is_available() else "cpu"}
+    else:
+        seeds = range(arguments.seeds)
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            jobs = pool.map(lambda seed: run(arguments.notebook, seed, "quick"), seeds)
+            runs = list(tqdm(jobs, total=len(seeds), desc=arguments.notebook.stem))
+        full = {key: entry.get("full") for key, entry in stored["claims"].items()}
+        stored["claims"] = {
+            key: {
+                "values": [values[key] for values in runs],
+                "band": band([values[key] for values in runs]),
+                "full": full.get(key),
+            }
+            for key in runs[0]
+        }
+        stored |= made | {"seeds": list(seeds)}
+    stored["sha256"] = digest(stored["claims"])
+    write_file(path, json.dumps(stored, indent=1, sort_keys=True) + "\n")
+    print(f"{path.relative_to(ROOT)}: {len(stored['claims'])} claims")
+
+
+if __name__ == "__main__":
+    main()
