@@ -99,7 +99,7 @@ def explorable(
 <div class="stage">
 <p>{html.escape(start_text)}</p>
 {_table(start_table)}
-<p>With JavaScript switched on, sliders and a drawing stand here.</p>
+<p>With JavaScript on (in a notebook: run the cell), sliders and a drawing stand here.</p>
 </div>
 <figcaption>{html.escape(caption)}</figcaption>
 <script type="application/json">{numbers}</script>

@@ -138,23 +138,25 @@ def test_nothing_is_left_on_window(show):
     assert show(PICTURE.html).evaluate(names) == before
 
 
-def test_scripts_made_anew_by_a_front_end_build_the_picture_once(show):
+def test_a_front_end_that_makes_scripts_anew_builds_each_picture_once(show):
     page = show("<main></main>")
-    page.evaluate(
-        """(html) => {
-            const main = document.querySelector("main");
-            main.innerHTML = html;
-            for (const old of main.querySelectorAll("script")) {
-                const fresh = document.createElement("script");
-                fresh.textContent = old.textContent;
-                for (const { name, value } of old.attributes) fresh.setAttribute(name, value);
-                old.replaceWith(fresh);
-            }
-        }""",
-        PICTURE.html,
-    )
-    assert page.locator("input").count() == 2
-    assert page.get_by_role("img").count() == 2
+    insert = """(html) => {
+        const output = document.createElement("div");
+        output.innerHTML = html;
+        for (const old of output.querySelectorAll("script")) {
+            const fresh = document.createElement("script");
+            fresh.textContent = old.textContent;
+            for (const { name, value } of old.attributes) fresh.setAttribute(name, value);
+            old.replaceWith(fresh);
+        }
+        document.querySelector("main").append(output);
+    }"""
+    page.evaluate(insert, PICTURE.html)
+    assert page.get_by_role("slider").count() == 2
+    page.get_by_role("slider").first.press("End")
+    page.evaluate(insert, PICTURE.html)
+    assert page.get_by_role("slider").count() == 4
+    assert page.get_by_role("slider").first.input_value() == "3", "the first picture was reset"
 
 
 @pytest.mark.parametrize(
