@@ -60,10 +60,11 @@ def _student_cell(cell: dict[str, Any], name: str) -> dict[str, Any]:
         tags = [tag for tag in tags if tag != "hide-input"]
     elif "### BEGIN" in source or "### END" in source:
         raise BuildError(f"{where} has a solution marker and no tag `answer`; add the tag.")
+    metadata = {key: cell["metadata"][key] for key in ("mystnb",) if key in cell["metadata"]}
     made = {
         "cell_type": cell["cell_type"],
         "id": cell["id"],
-        "metadata": {"tags": tags} if tags else {},
+        "metadata": metadata | ({"tags": tags} if tags else {}),
         "source": source.splitlines(keepends=True),
     }
     if cell["cell_type"] == "code":

@@ -44,7 +44,8 @@ class Case:
 class Exercise:
     """A named exercise; `make_cases(generator)` draws its inputs.
 
-    In a `find_the_bug` exercise the student starts from code that runs and is wrong.
+    In a `find_the_bug` exercise the student starts from code that runs and is wrong, so a wrong
+    output means that the exercise is not done yet.
     """
 
     name: str
@@ -72,9 +73,9 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`done` when every case passed, `not done yet` when none was tried, else `wrong`."""
+        """`wrong` when any case is, else `not done yet` when any case is, else `done`."""
         verdicts = {result.verdict for result in self.results}
-        return verdicts.pop() if len(verdicts) == 1 else WRONG
+        return next(v for v in (WRONG, NOT_DONE, PASSED) if v in verdicts)
 
     @property
     def passed(self) -> bool:
@@ -137,14 +138,12 @@ def _run_case(case: Case, attempt: Any, exercise: Exercise) -> Result:
     except Exception as error:
         frame = _student_line(error)
         if _is_stub(error, frame[1]):
-            return Result(case.title, NOT_DONE, f"{NOT_DONE}: the stub still raises", case.hint)
+            return Result(case.title, NOT_DONE, "the stub still stands", case.hint)
         return Result(case.title, WRONG, _describe(error, *frame), case.hint)
     if message is None:
         return Result(case.title, PASSED)
-    if exercise.find_the_bug:
-        message = f"{NOT_DONE}, a bug is still there: {message}"
-        return Result(case.title, NOT_DONE, message, case.hint)
-    return Result(case.title, WRONG, message, case.hint)
+    verdict = NOT_DONE if exercise.find_the_bug else WRONG
+    return Result(case.title, verdict, message, case.hint)
 
 
 def _copy(value: Any) -> Any:

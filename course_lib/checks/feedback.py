@@ -48,28 +48,23 @@ def check(name: str, attempt: Any, otherwise: Any = None, seed: int = SEED) -> A
 
 def _summary(report: Report, goes_on: bool) -> str:
     title, results = report.exercise.title, report.results
-    n_passed = sum(result.verdict == PASSED for result in results)
+    failed = [result for result in results if result.verdict != PASSED]
+    lines = [_line(result) for result in results]
+    if not failed:
+        return "\n".join([*lines, f"Done: {title}. The notebook goes on with yours."])
     rest = "The notebook goes on with course_lib's own." if goes_on else "The notebook goes on."
-    if report.passed:
-        return "\n".join([*map(_line, results), f"Done: {title}. The notebook goes on with yours."])
     if report.verdict == NOT_DONE and not report.exercise.find_the_bug:
         return f"○ {title}: {NOT_DONE}. {rest}"
-    hint = next(result.hint for result in results if result.verdict != PASSED)
-    state = "A bug is still there" if report.exercise.find_the_bug else "Not right yet"
-    return "\n".join(
-        [
-            *map(_line, results),
-            _wrap(f"Hint: {hint}", "  "),
-            f"{state}: {title}, {n_passed} of {len(results)} cases pass. {rest}",
-        ]
-    )
+    state = "Not done yet" if report.verdict == NOT_DONE else "Not right yet"
+    n_passed = f"{len(results) - len(failed)} of {len(results)} cases pass"
+    hint = _wrap(f"Hint: {failed[0].hint}", "  ")
+    return "\n".join([*lines, hint, _wrap(f"{state}: {title}, {n_passed}. {rest}", "")])
 
 
 def _line(result: Result) -> str:
-    lines = [f"{_MARKS[result.verdict]} {result.title}"]
-    if result.message:
-        lines.append(_wrap(result.message, "    "))
-    return "\n".join(lines)
+    if result.verdict == PASSED:
+        return f"✓ {result.title}"
+    return f"✗ {result.title}\n{_wrap(result.message, '    ')}"
 
 
 def _wrap(text: str, indent: str) -> str:

@@ -92,13 +92,10 @@ def _judge_norm(delta: Any, W: Tensor, b: Tensor, x: Tensor, feature: int) -> st
     norm = delta.norm(dim=-1)
     if (norm - EPSILON).abs().max() < 1e-3 * EPSILON:
         return None
-    message = (
-        f"with epsilon = {EPSILON} and {len(x)} samples the norms run from {norm.min():.3f} to "
-        f"{norm.max():.3f}"
-    )
-    if (delta.norm() - EPSILON).abs() < 1e-3 * EPSILON:
-        message += "; the norm of the whole batch is epsilon"
-    elif (delta.abs().amax(dim=-1) - EPSILON).abs().max() < 1e-3:
+    low, high = f"{norm.min():.3f}", f"{norm.max():.3f}"
+    spread = f"every norm is {low}" if low == high else f"the norms run from {low} to {high}"
+    message = f"with epsilon = {EPSILON} and {len(x)} samples {spread}"
+    if (delta.abs().amax(dim=-1) - EPSILON).abs().max() < 1e-3:
         message += "; it is the largest entry of each sample that is epsilon"
     elif ((delta - x).norm(dim=-1) - EPSILON).abs().max() < 1e-3:
         message += "; you return the attacked input, and the perturbation alone is asked for"
@@ -112,7 +109,7 @@ def _judge_batch(deltas: Any, W: Tensor, b: Tensor, x: Tensor, feature: int) -> 
     if (some - whole[:3]).abs().max() < 1e-4:
         return None
     return (
-        f"the first 3 samples get perturbations of norm {some.norm(dim=-1).mean():.3f} in a batch "
+        f"it depends on the rest of the batch: the first 3 samples get perturbations of norm {some.norm(dim=-1).mean():.3f} in a batch "
         f"of 3 and of norm {whole[:3].norm(dim=-1).mean():.3f} in a batch of {len(x)}"
     )
 

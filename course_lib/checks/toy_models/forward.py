@@ -16,7 +16,7 @@ AXES = "n_instances, batch, n_features"
 
 @exercise("toy_models.toy_forward", "The forward pass, many models at once")
 def make_cases(generator: Generator) -> list[Case]:
-    x, W, b = _draw(generator, 2, 5, 4, 3)
+    x, W, b = _draw(generator, 2, 3, 4, 2)
     weights = torch.randn(x.shape, generator=generator)
     other_W = torch.randn(W.shape, generator=generator)
     one_x, one_W, one_b = _draw(generator, 1, 1, 3, 1)

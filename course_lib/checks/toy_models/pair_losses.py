@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -58,9 +59,10 @@ def _pairs(attempt: Callable, p: Tensor, r: Tensor) -> list:
     return [attempt(*point) for point in zip(p.tolist(), r.tolist(), strict=True)]
 
 
+@cache
 def _errors(W: tuple[float, float], b: tuple[float, float]) -> Tensor:
     """Mean squared error [pattern, feature] of ReLU(x W Wᵀ + b), by the midpoint rule."""
-    t = (torch.arange(120, dtype=torch.double) + 0.5) / 120
+    t = (torch.arange(80, dtype=torch.double) + 0.5) / 80
     magnitudes = torch.cartesian_prod(t, t)
     weights, bias = torch.tensor([W]).double().T, torch.tensor(b).double()
     rows = []
@@ -71,9 +73,16 @@ def _errors(W: tuple[float, float], b: tuple[float, float]) -> Tensor:
     return torch.stack(rows)
 
 
+@cache
+def _dedicated_errors() -> Tensor:
+    """`_errors` [bias, pattern, feature] with the second feature left out, for biases 0 to 1."""
+    return torch.stack([_errors((1.0, 0.0), (0.0, k / 100)) for k in range(101)])
+
+
 def _loss(errors: Tensor, p: float, importance: tuple[float, float]) -> float:
+    """The smallest expected loss among the tables `errors` [..., pattern, feature]."""
     chance = torch.tensor([p ** sum(on) * (1 - p) ** (2 - sum(on)) for on in PATTERNS])
-    return float(chance.double() @ errors @ torch.tensor(importance).double())
+    return (errors @ torch.tensor(importance).double() @ chance.double()).min().item()
 
 
 def _judge_antipodal(outputs: Any, p: Tensor, r: Tensor) -> str | None:
@@ -88,15 +97,12 @@ def _judge_antipodal(outputs: Any, p: Tensor, r: Tensor) -> str | None:
 
 
 def _judge_dedicated(outputs: Any, p: Tensor, r: Tensor) -> str | None:
-    biases = torch.linspace(0, 1, 201).tolist()
-    tables = torch.stack([_errors((1.0, 0.0), (0.0, b)) for b in biases])
-
     def best(p: float, ignored: float) -> float:
-        return min(_loss(table, p, (1, ignored)) for table in tables)
+        return _loss(_dedicated_errors(), p, (1, ignored))
 
     mistakes = {
         "that is the loss with a bias of 0; a bias can do better": lambda p, r: _loss(
-            tables[0], p, (1, min(1, r))
+            _errors((1.0, 0.0), (0.0, 0.0)), p, (1, min(1, r))
         ),
         "that is the cost of the more important feature": lambda p, r: best(p, max(1, r)),
         "the importance is not in it": lambda p, r: best(p, 1.0),

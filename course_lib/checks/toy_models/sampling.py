@@ -140,20 +140,12 @@ def _judge_independence(x: Any, probability: Tensor, seed: int) -> str | None:
         row = int(constant.nonzero()[0])
         return f"{_name(row, n_features)} is on in all samples or in none"
     limit = SIGMAS / BATCH**0.5
-    for what, values in (("are switched on together", on), ("share their values", columns)):
-        pair = _most_correlated(values, limit)
-        if pair:
-            first, second, r = pair
-            return (
-                f"{_name(first, n_features)} and {_name(second, n_features)} {what} "
-                f"(correlation {r:.2f}); they must have nothing to do with each other"
-            )
-    both = _magnitudes_together(columns, on)
-    if both:
-        return (
-            f"{_name(both[0], n_features)} and {_name(both[1], n_features)} share their magnitude "
-            f"(correlation {both[2]:.2f} where both are active); each needs one of its own"
-        )
+    if pair := _most_correlated(on, limit):
+        return _together(pair, n_features, "are switched on together")
+    if pair := _magnitudes_together(columns, on):
+        return _together(pair, n_features, "share their magnitude where both are active")
+    if pair := _most_correlated(columns, limit):
+        return _together(pair, n_features, "rise and fall together")
     repeats = sum(len(row) - len(row.unique()) for row in (c[c != 0] for c in columns))
     if repeats > 0.01 * on.sum():
         return "the same magnitudes come back in sample after sample; each sample needs its own"
@@ -178,6 +170,14 @@ def _magnitudes_together(columns: Tensor, on: Tensor) -> tuple[int, int, float] 
             if abs(r) > SIGMAS / both.sum().item() ** 0.5:
                 return second, first, r
     return None
+
+
+def _together(pair: tuple[int, int, float], n_features: int, what: str) -> str:
+    first, second, r = pair
+    return (
+        f"{_name(first, n_features)} and {_name(second, n_features)} {what} (correlation {r:.2f}); "
+        "they must have nothing to do with each other"
+    )
 
 
 def _name(row: int, n_features: int) -> str:
