@@ -106,7 +106,7 @@ def dress(cell: nbformat.NotebookNode, root: Path, path: Path) -> None:
 
 
 def run_jupyter_book(source: Path, output: Path) -> Path:
-    """Build `source` below `output` and return the folder of pages; raises SiteError on a warning."""
+    """Build `source` below `output`, return the folder of pages; a warning raises SiteError."""
     command = ["build", str(source), "--path-output", str(output), "-W", "-n", "--keep-going"]
     done = subprocess.run(
         [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", *command],

@@ -174,8 +174,8 @@ def _claim_row(claim: dict[str, Any]) -> tuple[str, ...]:
         status += f"; contested: {claim['contested']}"
     return (
         f"{claim['states']} {{cite:p}}`{claim['paper']}`, {claim['where']}",
-        f"**{claim['value']:.3g}**{unit}: {claim['measures']}",
-        f"{low:.3g} to {high:.3g}{unit}, {claim['n_seeds']} seeds",
+        f"**{claim['value']:.4g}**{unit}: {claim['measures']}",
+        f"{low:.4g} to {high:.4g}{unit}, {claim['n_seeds']} seeds",
         _interval(*claim["expected"]) + unit,
         status,
     )
@@ -183,10 +183,10 @@ def _claim_row(claim: dict[str, Any]) -> tuple[str, ...]:
 
 def _interval(low: float | None, high: float | None) -> str:
     if low is None:
-        return f"at most {high:.3g}"
+        return f"at most {high:.4g}"
     if high is None:
-        return f"at least {low:.3g}"
-    return f"{low:.3g} to {high:.3g}"
+        return f"at least {low:.4g}"
+    return f"{low:.4g} to {high:.4g}"
 
 
 def _cost(root: Path, notebook: Path) -> str:

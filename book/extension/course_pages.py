@@ -1,0 +1,47 @@
+"""What the book adds to Sphinx: MathJax from the book itself, and names for the fold-out menus."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+# One file that loads no fonts, so formulas also show on pages opened without a server.
+MATHJAX = "mathjax/tex-svg-full.js"
+
+
+def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
+    """Put MathJax among the static files of a finished HTML build."""
+    if error is None and app.builder.format == "html":
+        source = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / MATHJAX
+        target = Path(app.outdir) / "_static" / MATHJAX
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copyfile(source, target)
+
+
+def name_menus(app: Sphinx, page: str, template: str, context: dict[str, Any], _: object) -> None:
+    """Give the arrows of the sidebar, which the theme leaves nameless, a name to be read out."""
+    generate = context.get("generate_toctree_html")
+    if generate is None:
+        return
+
+    def named(*args: Any, **options: Any) -> str:
+        html = str(generate(*args, **options))
+        return html.replace("<summary>", '<summary aria-label="Pages of this chapter">')
+
+    context["generate_toctree_html"] = named
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx; raises ExtensionError if the package that carries MathJax is missing."""
+    if find_spec("sphinx-mathjax-offline") is None:
+        raise ExtensionError(
+            "sphinx-mathjax-offline is not installed; `make book` installs it, "
+            "or run `pip install -c constraints.txt -e '.[book]'`"
+        )
+    app.config.mathjax_path = MATHJAX
+    app.connect("html-page-context", name_menus, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

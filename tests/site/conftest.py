@@ -1,0 +1,134 @@
+"""Fixtures for tests of the built site, which `make book` makes."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests import browser
+from tools import pages
+
+SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
+PAGES = [path.relative_to(SITE).as_posix() for path in pages.html_pages(SITE)]
+HEIGHT = 844
+WIDTHS = {"phone": 390, "desktop": 1280}
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+RAW_MATH = """() => [...document.querySelectorAll('.math')]
+    .filter(element => !element.querySelector('mjx-container'))
+    .map(element => element.textContent)"""
+# Without preload: to look into style sheets axe would load some again, from wrong addresses.
+AXE = {
+    "preload": False,
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
+    "resultTypes": ["violations"],
+}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What one visit to a page showed: pixels of overflow by screen, axe's findings by scheme."""
+
+    faults: list[str]
+    overflow: dict[str, int]
+    raw_formulas: list[str]
+    violations: dict[str, list[str]]
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The folder of the built site."""
+    if not PAGES:
+        pytest.fail("the site is not built; run `make book` first", pytrace=False)
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def open_page(site: Path) -> Iterator[Callable]:
+    """Opens a page in a browser that reaches 127.0.0.1 only; gives it and the list of its faults.
+
+    A fault is an error on the console, an exception, or a request to another host.
+    """
+    handler = partial(QuietHandler, directory=site)
+    with (
+        browser.launched() as chromium,
+        ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+    ):
+        Thread(target=server.serve_forever, daemon=True).start()
+
+        def opened(name: str, width: int = WIDTHS["desktop"], scheme: str = "light"):
+            context = chromium.new_context(
+                viewport={"width": width, "height": HEIGHT},
+                color_scheme=scheme,
+                reduced_motion="reduce",
+            )
+            page, faults = context.new_page(), []
+            page.on("console", lambda said: said.type == "error" and faults.append(_told(said)))
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("request", lambda one: _is_foreign(one.url) and faults.append(one.url))
+            page.goto(f"http://127.0.0.1:{server.server_port}/{name}")
+            page.evaluate("() => window.MathJax?.startup?.promise")
+            return page, faults
+
+        yield opened
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def visit(open_page: Callable) -> Callable[[str], Visit]:
+    """Visits a page once, on a phone, then on a desktop, light and dark, however many tests ask."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    @cache
+    def visited(name: str) -> Visit:
+        page, faults = open_page(name)
+        overflow, violations = {}, {}
+        raw_formulas = page.evaluate(RAW_MATH)
+        for screen, width in WIDTHS.items():
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            overflow[screen] = page.evaluate(OVERFLOW)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_selector(f"html[data-theme={scheme}]")
+            found = Axe().run(page, options=AXE).response["violations"]
+            violations[scheme] = [
+                f"{violation['id']}: {violation['help']}: {node['html'][:200]}"
+                for violation in found
+                for node in violation["nodes"]
+            ]
+        page.context.close()
+        return Visit(faults, overflow, raw_formulas, violations)
+
+    return visited
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `page_name` runs for every page; without a site it fails once."""
+    if "page_name" in metafunc.fixturenames:
+        metafunc.parametrize("page_name", PAGES or ["(no page is built)"])
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files and says nothing about it."""
+
+    def log_message(self, *_: object) -> None:
+        """Leaves the terminal to pytest."""
+
+    def copyfile(self, source, outputfile) -> None:
+        """A page that is left before it has loaded is no error."""
+        with contextlib.suppress(ConnectionError):
+            super().copyfile(source, outputfile)
+
+
+def _told(message) -> str:
+    return f"{message.text} ({message.location['url']})"
+
+
+def _is_foreign(url: str) -> bool:
+    address = urlsplit(url)
+    return address.scheme in ("http", "https") and address.hostname != "127.0.0.1"

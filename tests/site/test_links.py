@@ -1,0 +1,39 @@
+"""Links of the built site, and of small sites with planted faults."""
+
+import pytest
+
+from tools import pages
+
+PAGE = '<html lang="en"><body><h1 id="top">Title</h1>{}</body></html>'
+
+
+def test_every_internal_link_anchor_and_asset_of_the_site_exists(site):
+    assert pages.dead_links(site) == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<a href="gone.html">x</a>',
+        '<a href="index.html#gone">x</a>',
+        '<a href="#gone">x</a>',
+        '<img alt="A line" src="gone.png">',
+        '<script src="gone.js"></script>',
+        '<link rel="stylesheet" href="gone.css">',
+    ],
+)
+def test_a_planted_dead_link_is_found(link, tmp_path):
+    (tmp_path / "index.html").write_text(PAGE.format(link))
+    (fault,) = pages.dead_links(tmp_path)
+    assert fault.startswith("index.html: ")
+    assert "gone" in fault
+
+
+def test_links_that_hold_and_links_to_other_hosts_are_no_faults(tmp_path):
+    links = '<a href="#top">x</a><a href="folder/">y</a><a href="https://example.org/gone">z</a>'
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "index.html").write_text(PAGE.format(links))
+    (tmp_path / "folder" / "index.html").write_text(
+        PAGE.format('<a href="../index.html#top">x</a>')
+    )
+    assert pages.dead_links(tmp_path) == []
