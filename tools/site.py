@@ -86,22 +86,18 @@ def stage(root: Path, source: Path) -> None:
 
 
 def dress(cell: nbformat.NotebookNode, root: Path, path: Path) -> None:
-    """Prepare one executed cell for its page: tables, folded answers, text for pictures.
+    """Prepare one executed cell for its page: tables, and texts for pictures.
 
-    A picture's output may carry its text as metadata, `{"image/png": {"alt": "..."}}`.
+    A picture's output may carry its text as metadata, `{"image/png": {"alt": "..."}}`; without it
+    the cell's own `mystnb.image.alt` holds.
     """
     if cell.cell_type == "markdown":
         cell.source = tables.fill(cell.source, root, path)
         return
-    page = cell.metadata.setdefault("mystnb", {})
-    tags = cell.metadata.get("tags", [])
-    if path.parts[0] == "solutions" and "answer" in tags:
-        cell.metadata["tags"] = [*tags, "hide-input"]
-        page["code_prompt_show"] = "Show the solution"
-        page["code_prompt_hide"] = "Hide the solution"
     for output in cell.get("outputs", []):
         for about in output.get("metadata", {}).values():
             if isinstance(about, dict) and "alt" in about:
+                page = cell.metadata.setdefault("mystnb", {})
                 page.setdefault("image", {})["alt"] = about["alt"]
 
 

@@ -111,9 +111,9 @@ def run_times(root: Path, page: Path) -> str:
     rows = [
         (
             _link(root, page, path),
-            f"{record.cpu_seconds:.0f}",
+            f"{record.cpu_seconds:.1f}",
             f"{record.peak_mb:.0f}",
-            f"{record.wall_seconds:.0f}",
+            f"{record.wall_seconds:.1f}",
             record.date,
             record.machine,
         )
@@ -167,18 +167,23 @@ def _counts(claims: Sequence[dict[str, Any]]) -> str:
 
 
 def _claim_row(claim: dict[str, Any]) -> tuple[str, ...]:
-    unit = f" {claim['unit']}" if claim.get("unit") else ""
-    low, high = claim["band"]
+    measured = f"**{claim['value']:.4g}**: {_plain(claim['measures'])}"
+    if claim["full"] is not None:
+        measured += f"; at full size {claim['full']:.4g}"
+    band = "no stored runs"
+    if claim["band"]:
+        band = f"{_interval(*claim['band'])}, {claim['n_seeds']} seeds"
     status = f"**{claim['status']}**"
-    if claim.get("contested"):
-        status += f"; contested: {claim['contested']}"
-    return (
-        f"{claim['states']} {{cite:p}}`{claim['paper']}`, {claim['where']}",
-        f"**{claim['value']:.4g}**{unit}: {claim['measures']}",
-        f"{low:.4g} to {high:.4g}{unit}, {claim['n_seeds']} seeds",
-        _interval(*claim["expected"]) + unit,
-        status,
-    )
+    if claim["contested"]:
+        status += f"; contested: {_plain(claim['contested'])}"
+    source = f"{{cite:p}}`{claim['paper']}`, {_plain(claim['where'])}"
+    states = f"{_plain(claim['states'])} {source}"
+    return states, measured, band, _interval(*claim["expected"]), status
+
+
+def _plain(text: str) -> str:
+    """Text without Markdown's meanings; `_table` takes care of the bar."""
+    return re.sub(r"([\\`*_$<\[\]])", r"\\\1", text)
 
 
 def _interval(low: float | None, high: float | None) -> str:

@@ -94,6 +94,15 @@ def test_an_output_that_changes_after_it_was_shown_is_refused(project):
     result.stdout.fnmatch_lines(["*clear_output, which the page of the book cannot show*"])
 
 
+def test_a_notebook_that_asks_the_network_fails(project):
+    write_notebook(
+        project, "from urllib.request import urlopen\nurlopen('https://example.org', timeout=5)"
+    )
+    result = run(project)
+    result.assert_outcomes(failed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*Connection refused*"])
+
+
 def test_a_notebook_run_in_part_is_not_recorded(project):
     path = write_notebook(project, "1 + 1", "2 + 2")
     result = project.runpytest_inprocess(
