@@ -56,43 +56,51 @@ class SparseFeatures:
             ) from None
 
     def sample(
-        self, batch_size: int, generator: Generator, instances: slice = ALL_INSTANCES
+        self,
+        batch_size: int,
+        generator: Generator,
+        instances: slice = ALL_INSTANCES,
+        out: Tensor | None = None,
     ) -> Float[Tensor, "n_instances batch n_features"]:
-        """Draw a batch on the generator's device; `instances` draws for some instances only."""
+        """Draw a batch on the generator's device.
+
+        `instances` draws for some instances only; `out` is a tensor of the right shape to draw
+        into, which spares long runs the allocation.
+        """
         validate.positive_int("batch_size", batch_size)
-        return self._sample(batch_size, generator, self.probability[instances, None])
+        p = self.probability[instances, None].to(generator.device)
+        shape = (len(p), batch_size, self.n_features)
+        if out is None:
+            out = torch.empty(shape, device=generator.device)
+        self._fill(validate.shape("out", out, shape), p, generator)
+        return out
 
-    def _sample(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
-        if p.max() <= 0.25:
-            return self._sample_rare(batch_size, generator, p)
-        u = self._uniform((len(p), batch_size, self.n_features), generator)
-        p = p.to(u.device)
-        return torch.where(u < p, self._magnitude(u / p), 0.0)  # given u < p, u / p is uniform
+    def _fill(self, x: Tensor, p: Tensor, generator: Generator) -> None:
+        if x.device.type == "cpu" and p.max() <= 0.25:
+            return self._fill_rare(x, p, generator)
+        u = x.uniform_(generator=generator)
+        inactive = u >= p
+        self._to_magnitude(u.div_(p)).masked_fill_(inactive, 0.0)  # given u < p, u / p is uniform
 
-    def _sample_rare(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
+    def _fill_rare(self, x: Tensor, p: Tensor, generator: Generator) -> None:
         """The same distribution at a cost that falls with p: throw only the active ones.
 
         Points of a Poisson process with rate -log(1 - p) per entry leave an entry without a point
         with probability 1 - p, independently of all others. Rates that differ come from thinning.
         """
-        device = generator.device
-        rate = -torch.log1p(-p.to(device))
-        top, n_entries = rate.max(), len(p) * batch_size * self.n_features
-        n_points = int(torch.poisson(top.double() * n_entries, generator=generator))
-        entry = torch.randint(n_entries, (n_points,), generator=generator, device=device)
+        rate = -torch.log1p(-p)
+        top = rate.max()
+        n_points = int(torch.poisson(top.double() * x.numel(), generator=generator))
+        entry = torch.randint(x.numel(), (n_points,), generator=generator)
         if (rate < top).any():
-            instance, feature = entry // (batch_size * self.n_features), entry % self.n_features
-            keep = self._uniform((n_points,), generator) * top < rate[instance, 0, feature]
+            instance, feature = entry // x[0].numel(), entry % self.n_features
+            keep = torch.rand(n_points, generator=generator) * top < rate[instance, 0, feature]
             entry = entry[keep]
-        x = torch.zeros(n_entries, device=device)
-        x.scatter_(0, entry, self._magnitude(self._uniform((len(entry),), generator)))
-        return x.view(len(p), batch_size, self.n_features)
+        magnitude = self._to_magnitude(torch.rand(len(entry), generator=generator))
+        x.zero_().view(-1).scatter_(0, entry, magnitude)
 
-    def _uniform(self, shape: tuple[int, ...], generator: Generator) -> Tensor:
-        return torch.rand(shape, generator=generator, device=generator.device)
-
-    def _magnitude(self, uniform: Tensor) -> Tensor:
-        return self.low + (self.high - self.low) * uniform
+    def _to_magnitude(self, uniform: Tensor) -> Tensor:
+        return uniform.mul_(self.high - self.low).add_(self.low)
 
 
 class _Pairs(SparseFeatures):
@@ -105,12 +113,13 @@ class _Pairs(SparseFeatures):
         if not torch.equal(self.probability[:, ::2], self.probability[:, 1::2]):
             raise ValueError("probability differs within a pair (2i, 2i + 1); it must be equal.")
 
-    def _pair_uniform(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
-        shape = (len(p), batch_size, self.n_features // 2)
-        return self._uniform(shape, generator).repeat_interleave(2, dim=-1)
+    def _pair_uniform(self, x: Tensor, generator: Generator) -> Tensor:
+        shape = (*x.shape[:-1], self.n_features // 2)
+        u = torch.rand(shape, generator=generator, device=x.device)
+        return u.repeat_interleave(2, dim=-1)
 
-    def _mask_magnitudes(self, active: Tensor, generator: Generator) -> Tensor:
-        return active * self._magnitude(self._uniform(tuple(active.shape), generator))
+    def _fill_where(self, x: Tensor, active: Tensor, generator: Generator) -> None:
+        self._to_magnitude(x.uniform_(generator=generator)).masked_fill_(~active, 0.0)
 
 
 class CorrelatedPairs(_Pairs):
@@ -120,9 +129,8 @@ class CorrelatedPairs(_Pairs):
     section "Organization of correlated features"). Arguments and errors as there; n_features even.
     """
 
-    def _sample(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
-        u = self._pair_uniform(batch_size, generator, p)
-        return self._mask_magnitudes(u < p.to(u.device), generator)
+    def _fill(self, x: Tensor, p: Tensor, generator: Generator) -> None:
+        self._fill_where(x, self._pair_uniform(x, generator) < p, generator)
 
 
 class AntiCorrelatedPairs(_Pairs):
@@ -134,11 +142,10 @@ class AntiCorrelatedPairs(_Pairs):
 
     max_probability = 0.5
 
-    def _sample(self, batch_size: int, generator: Generator, p: Tensor) -> Tensor:
-        u = self._pair_uniform(batch_size, generator, p)
-        first = torch.arange(self.n_features, device=u.device) % 2 == 0
-        p = p.to(u.device)
-        return self._mask_magnitudes(torch.where(first, u < p, u >= 1 - p), generator)
+    def _fill(self, x: Tensor, p: Tensor, generator: Generator) -> None:
+        u = self._pair_uniform(x, generator)
+        first = torch.arange(self.n_features, device=x.device) % 2 == 0
+        self._fill_where(x, torch.where(first, u < p, u >= 1 - p), generator)
 
 
 def importance_decay(n_features: int, factor: float) -> Float[Tensor, " n_features"]:

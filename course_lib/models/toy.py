@@ -65,11 +65,13 @@ class ToyModel(nn.Module):
 
         self.W = xavier(n_instances, n_features, d_hidden)
         self.b_dec = nn.Parameter(torch.zeros(n_instances, n_features))
-        self._W_dec = None if tied else xavier(n_instances, d_hidden, n_features)
+        self.tied = tied
+        if not tied:
+            self._W_dec = xavier(n_instances, d_hidden, n_features)
 
     @property
     def W_dec(self) -> Float[Tensor, "n_instances d_hidden n_features"]:
-        return self.W.mT if self._W_dec is None else self._W_dec
+        return self.W.mT if self.tied else self._W_dec
 
     def encode(
         self, x: Float[Tensor, "n_instances batch n_features"], instances: slice = ALL_INSTANCES
@@ -100,5 +102,5 @@ class ToyModel(nn.Module):
         return (
             f"n_features={self.n_features}, d_hidden={self.d_hidden}, "
             f"n_instances={self.n_instances}, output={self.output!r}, hidden={self.hidden!r}, "
-            f"tied={self._W_dec is None}"
+            f"tied={self.tied}"
         )

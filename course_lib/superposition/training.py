@@ -12,11 +12,12 @@ from torch import Tensor
 from course_lib import runtime, validate
 from course_lib.data import SparseFeatures
 from course_lib.models import ToyModel
+from course_lib.superposition.gradient import GradientStep
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-CPU_CACHE_ENTRIES = 400_000  # numbers of one activation tensor that stay in a core's cache
+CPU_CACHE_ENTRIES = 400_000  # numbers of one activation tensor that stay in a CPU's cache
 
 
 class TrainingStopped(KeyboardInterrupt):
@@ -86,7 +87,7 @@ class Trainer:
                     f"features has {name} = {getattr(features, name)}; it must be the model's, "
                     f"{getattr(model, name)}."
                 )
-        self.model, self.features, self.target = model, features, target
+        self.model = model
         self.steps = validate.positive_int("steps", steps)
         self.batch_size = validate.positive_int("batch_size", batch_size)
         self.lr = validate.number("lr", lr, 0.0)
@@ -94,7 +95,7 @@ class Trainer:
         shape = (model.n_instances, model.n_features)
         weight = validate.finite("importance", importance, 0.0).to(device, model.W.dtype)
         try:
-            self.importance = weight.expand(shape)[:, None]
+            weight = weight.expand(shape)[:, None]
         except RuntimeError:
             raise ValueError(
                 f"importance has shape {list(weight.shape)}; it must broadcast to "
@@ -104,7 +105,10 @@ class Trainer:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
         self.losses = torch.full((steps, model.n_instances), float("nan"), device=device)
         self.step = 0
-        self._groups = self._instance_groups(device)
+        self._gradient_steps = [
+            GradientStep(model, features, weight, target, batch_size, instances)
+            for instances in self._instance_groups(device)
+        ]
 
     def _instance_groups(self, device: torch.device) -> list[slice]:
         n = self.model.n_instances
@@ -133,13 +137,7 @@ class Trainer:
     def _train_step(self) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * (1 + math.cos(math.pi * self.step / self.steps)) / 2
-        self.optimizer.zero_grad()
-        for instances in self._groups:
-            x = self.features.sample(self.batch_size, self.generator, instances)
-            target = x if self.target is None else self.target(x)
-            x_hat = self.model(x, instances)
-            loss = reconstruction_loss(x_hat, target, self.importance[instances])
-            loss.sum().backward()
-            self.losses[self.step, instances] = loss.detach()
+        for gradient_step in self._gradient_steps:
+            self.losses[self.step, gradient_step.instances] = gradient_step(self.generator)
         self.optimizer.step()
         self.step += 1
