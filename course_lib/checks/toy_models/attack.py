@@ -108,9 +108,10 @@ def _judge_batch(deltas: Any, W: Tensor, b: Tensor, x: Tensor, feature: int) -> 
         return problem
     if (some - whole[:3]).abs().max() < 1e-4:
         return None
+    small, large = some.norm(dim=-1).mean(), whole[:3].norm(dim=-1).mean()
     return (
-        f"it depends on the rest of the batch: the first 3 samples get perturbations of norm {some.norm(dim=-1).mean():.3f} in a batch "
-        f"of 3 and of norm {whole[:3].norm(dim=-1).mean():.3f} in a batch of {len(x)}"
+        f"it depends on the rest of the batch: the first 3 samples get perturbations of norm "
+        f"{small:.3f} in a batch of 3 and of norm {large:.3f} in a batch of {len(x)}"
     )
 
 

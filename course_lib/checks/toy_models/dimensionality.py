@@ -79,13 +79,11 @@ def _shapes(angle: float) -> Tensor:
 
 
 def _judge_values(D: Any, W: Tensor) -> str | None:
-    expected = by_definition(W)
-    problem = not_a_tensor(D, expected.shape, AXES) or differs(D, expected, 1e-3)
-    if problem and isinstance(D, Tensor) and D.shape == expected.shape:
-        if D.max() > 1.001:
-            problem += "; some of yours are above 1, and no feature owns more than a dimension"
-        elif D.min() < 0:
-            problem += "; some of yours are negative"
+    if problem := not_a_tensor(D, W.shape[:2], AXES):
+        return problem
+    problem = differs(D, by_definition(W), 1e-3)
+    if problem and D.max() > 1.001:
+        problem += "; some of yours are above 1, and no feature owns more than a dimension"
     return problem
 
 

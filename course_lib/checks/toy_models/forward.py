@@ -89,19 +89,18 @@ def _by_definition(x: Tensor, W: Tensor, b: Tensor) -> Tensor:
 
 
 def _judge_values(output: Any, x: Tensor, W: Tensor, b: Tensor) -> str | None:
-    expected = _by_definition(x, W, b)
-    problem = not_a_tensor(output, x.shape, AXES) or differs(output, expected, 1e-4)
-    if problem and isinstance(output, Tensor) and output.shape == x.shape and output.min() < 0:
+    if problem := not_a_tensor(output, x.shape, AXES):
+        return problem
+    problem = differs(output, _by_definition(x, W, b), 1e-4)
+    if problem and output.min() < 0:
         problem += "; some of your outputs are negative, and a ReLU never is"
     return problem
 
 
 def _judge_bias(output: Any, x: Tensor, W: Tensor, b: Tensor) -> str | None:
-    problem = not_a_tensor(output, x.shape, AXES)
-    if problem:
+    if problem := not_a_tensor(output, x.shape, AXES):
         return problem
-    expected = _by_definition(x[:, :1], W, b).expand_as(x)
-    problem = differs(output, expected, 1e-4)
+    problem = differs(output, _by_definition(x[:, :1], W, b).expand_as(x), 1e-4)
     if problem is None:
         return None
     if not output.any():
@@ -132,7 +131,7 @@ def _judge_apart(outputs: Any, x: Tensor, W: Tensor, b: Tensor, other: Tensor) -
 def _gradients(attempt: Callable, x: Tensor, W: Tensor, b: Tensor, weights: Tensor) -> Any:
     W, b = W.requires_grad_(), b.requires_grad_()
     output = attempt(x, W, b)
-    if not isinstance(output, Tensor) or output.shape != x.shape or not output.requires_grad:
+    if not_a_tensor(output, x.shape, AXES) or not output.requires_grad:
         return output, None, None
     gradients = torch.autograd.grad((output * weights).sum(), (W, b), allow_unused=True)
     return output.detach(), *gradients
