@@ -86,9 +86,11 @@ def dimensionality_strip(
 ) -> Figure:
     """Each feature's dimensionality against 1/p, with the average D* and named fractions."""
     figure, ax = plt.subplots(figsize=(7.5, 4))
-    for name, fraction in marks.items():
+    label_at = np.inf
+    for name, fraction in sorted(marks.items(), key=lambda mark: -mark[1]):
         ax.axhline(fraction, color="0.85", lw=1, zorder=0)
-        ax.annotate(name, (1.005, fraction), xycoords=("axes fraction", "data"), va="center")
+        label_at = min(fraction, label_at - 0.05)
+        ax.annotate(name, (1.01, label_at), xycoords=("axes fraction", "data"), va="center")
     inverse = (1 / probability)[:, None].expand_as(dimensionality)
     ax.scatter(
         inverse, dimensionality, s=9, alpha=0.25, color=COLORS[0], lw=0, label="feature, $D_i$"
