@@ -19,7 +19,7 @@ from tools import pages, records, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ("book", "exercises", "solutions", "_config.yml", "_toc.yml")
-INPUTS = ".inputs"
+STAMP = ".built-from"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -37,18 +37,23 @@ def build(root: Path = ROOT) -> Path:
     source = root / "_build" / "source"
     stage(root, source)
     site = root / "_build" / "html"
-    inputs = _digest(root, source)
-    stamp = site / INPUTS
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != inputs:
+    inputs = _digest(source, root / "constraints.txt")
+    if not is_built_from(inputs, site):
         with tempfile.TemporaryDirectory(dir=root / "_build", prefix="site-") as output:
             fresh = run_jupyter_book(source, Path(output))
             faults = pages.faults(fresh)
             if faults:
                 raise SiteError("the built pages have faults:\n" + "\n".join(faults))
-            (fresh / INPUTS).write_text(inputs, encoding="utf-8")
+            (fresh / STAMP).write_text(f"{inputs} {_digest(fresh)}", encoding="utf-8")
             _swap(fresh, site)
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     return site / f"{toc['root']}.html"
+
+
+def is_built_from(inputs: str, site: Path) -> bool:
+    """Whether a site was built here from these inputs, and nothing has touched it since."""
+    stamp = site / STAMP
+    return stamp.exists() and stamp.read_text(encoding="utf-8") == f"{inputs} {_digest(site)}"
 
 
 def demand_current(root: Path) -> None:
@@ -118,10 +123,11 @@ def run_jupyter_book(source: Path, output: Path) -> Path:
     return output / "_build" / "html"
 
 
-def _digest(root: Path, source: Path) -> str:
-    digest = hashlib.sha256((root / "constraints.txt").read_bytes())
-    for path in sorted(path for path in source.rglob("*") if path.is_file()):
-        digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
+def _digest(folder: Path, *more: Path) -> str:
+    digest = hashlib.sha256()
+    inside = (path for path in folder.rglob("*") if path.is_file() and path.name != STAMP)
+    for path in [*sorted(inside), *more]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
