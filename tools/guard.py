@@ -35,7 +35,7 @@ class Turn:
         os.write(self.lock, f"{self.holder}\n{step}".encode())
 
     def run(self, arguments: list[str], folder: Path, *, quiet: bool = False) -> tuple[int, str]:
-        """Run one step in `folder`; its exit code and, if `quiet`, what it said instead of showing it.
+        """Run one step in `folder`; gives its exit code and, if `quiet`, its output.
 
         The step inherits the lock: if this process is killed, the next turn ends the step first.
         Raises Stop if the disk is full.

@@ -51,7 +51,10 @@ def resolve(torch: str) -> list[str]:
         python = str(python_in(Path(folder) / "venv"))
         wanted = [f"{ROOT}[{EXTRAS}]", f"torch=={torch}", *torch_index()]
         subprocess.run(
-            [*(python, "-m", "pip", "install", "--dry-run"), "--report", str(report), *wanted],
+            [
+                *(python, "-m", "pip", "install", "--dry-run", "--ignore-installed"),
+                *("--report", str(report), *wanted),
+            ],
             stdout=subprocess.DEVNULL,
             check=True,
         )
