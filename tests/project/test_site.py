@@ -34,7 +34,8 @@ def book(tmp_path):
     (tmp_path / "constraints.txt").write_text("")
     (tmp_path / "_config.yml").write_text("execute: {execute_notebooks: cache}\n")
     (tmp_path / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/intro\nparts: [{caption: P, chapters: [{file: book/01_one}]}]\n"
+        "format: jb-book\nroot: book/intro\n"
+        "parts: [{caption: P, chapters: [{file: book/01_one}]}]\n"
     )
     (tmp_path / "book" / "intro.md").write_text(
         "# Book\n\n<!-- generated: chapters -->\nold\n<!-- end -->\n"
