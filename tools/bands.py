@@ -1,7 +1,7 @@
 """Run a chapter with many seeds and store the band of each of its claims.
 
-    python -m tools.bands book/1_superposition/02_toy_models.ipynb             # 12 seeds
-    python -m tools.bands book/1_superposition/02_toy_models.ipynb --full      # seed 0, full size
+    python -m tools.bands 02_toy_models             # 12 seeds
+    python -m tools.bands 02_toy_models --full      # seed 0, full size
 
 The notebook is what is measured: each run executes it in a fresh kernel under COURSE_SEED and
 takes the values from the claims it shows, so a band and a chapter cannot mean different things.
@@ -27,7 +27,7 @@ from nbclient import NotebookClient
 from scipy import stats
 from tqdm import tqdm
 
-from course_lib.claims.claim import MIME_TYPE, digest
+from course_lib.claims.core import MIME_TYPE, digest
 from course_lib.runtime import write_file
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,24 +71,28 @@ def band(values: list[float]) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebook", type=Path)
+    parser.add_argument("chapter", help="the notebook's name without .ipynb: 02_toy_models")
     parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--full", action="store_true", help="one run at full size instead")
     arguments = parser.parse_args()
-    path = BANDS / f"{arguments.notebook.stem}.json"
+    notebooks = {notebook.stem: notebook for notebook in ROOT.glob("book/*/*.ipynb")}
+    if arguments.chapter not in notebooks:
+        parser.error(f"no chapter {arguments.chapter!r}; there are {', '.join(sorted(notebooks))}")
+    notebook = notebooks[arguments.chapter]
+    path = BANDS / f"{arguments.chapter}.json"
     stored = json.loads(path.read_text()) if path.is_file() else {"claims": {}}
     made = {"torch": torch.__version__, "machine": platform.machine(), "date": str(date.today())}
     if arguments.full:
-        values = run(arguments.notebook, 0, "full")
+        values = run(notebook, 0, "full")
         for key in stored["claims"]:
             stored["claims"][key]["full"] = values[key]
         stored["full"] = made | {"device": "cuda" if torch.cuda.is_available() else "cpu"}
     else:
         seeds = range(arguments.seeds)
         with ThreadPoolExecutor(arguments.jobs) as pool:
-            jobs = pool.map(lambda seed: run(arguments.notebook, seed, "quick"), seeds)
-            runs = list(tqdm(jobs, total=len(seeds), desc=arguments.notebook.stem))
+            jobs = pool.map(lambda seed: run(notebook, seed, "quick"), seeds)
+            runs = list(tqdm(jobs, total=len(seeds), desc=arguments.chapter))
         full = {key: entry.get("full") for key, entry in stored["claims"].items()}
         stored["claims"] = {
             key: {

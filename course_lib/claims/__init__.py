@@ -6,6 +6,6 @@ A notebook calls `claim(...)` where it reaches a result. The call shows a card, 
 the cards.
 """
 
-from course_lib.claims.claim import Claim, ClaimFailed, StoredRuns, claim, stored_runs
+from course_lib.claims.core import Claim, ClaimFailed, StoredRuns, claim, stored_runs
 
 __all__ = ["Claim", "ClaimFailed", "StoredRuns", "claim", "stored_runs"]

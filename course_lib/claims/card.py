@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from course_lib.claims.claim import Claim
+    from course_lib.claims.core import Claim
 
 STORED, OWN = "#2a8cc7", "#d9622b"
 STATUS_COLOR = {

@@ -30,7 +30,7 @@ def gram_map(Ws: Sequence[Float[Tensor, "n_features d_hidden"]], titles: Sequenc
     figure, axes = _panels(len(Ws), 2.1)
     for ax, W, title in zip(axes, Ws, titles, strict=True):
         W = W.detach().cpu()
-        image = ax.imshow(W @ W.T, cmap="PuOr_r", vmin=-1, vmax=1)
+        image = ax.imshow((W @ W.T).numpy(), cmap="PuOr_r", vmin=-1, vmax=1)
         ax.set(title=title, xlabel="feature", xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     axes[0].set_ylabel("feature")
@@ -69,7 +69,9 @@ def phase_maps(
     colors = ListedColormap(["0.5", COLORS[0], COLORS[4], COLORS[1]])
     norm = BoundaryNorm(np.arange(-1.5, 3.5), 4)
     for ax, phase, title in zip(axes[0], phases, titles, strict=True):
-        mesh = ax.pcolormesh(importance, probability, phase, cmap=colors, norm=norm)
+        mesh = ax.pcolormesh(
+            importance.numpy(), probability.numpy(), phase.numpy(), cmap=colors, norm=norm
+        )
         ax.set(title=title, xscale="log", yscale="log", xlabel="importance of feature 2, $r$")
     axes[0][0].set_ylabel("probability that a feature is active, $p$")
     bar = figure.colorbar(mesh, ax=axes, ticks=[0, 1, 2], location="bottom", shrink=0.9)

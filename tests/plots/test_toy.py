@@ -1,0 +1,71 @@
+"""Figures draw what they are given, with titles and labelled axes."""
+
+import matplotlib
+import pytest
+import torch
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot as plt
+
+from course_lib import plots
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def labelled(axes) -> bool:
+    return all(ax.get_title() and ax.get_xlabel() for ax in axes) and bool(axes[0].get_ylabel())
+
+
+def test_the_overlap_map_shows_w_times_its_transpose():
+    W = torch.randn(4, 2)
+    figure = plots.gram_map([W, 2 * W], ["a", "b"])
+    shown = torch.as_tensor(figure.axes[1].images[0].get_array())
+    assert torch.allclose(shown, 4 * W @ W.T, atol=1e-5)
+    assert labelled(figure.axes[:2]) and figure.axes[2].get_ylabel()
+
+
+def test_arrows_end_at_the_rows_of_w():
+    W = torch.tensor([[1.0, 0.0], [0.0, -0.8], [0.1, 0.1]])
+    ax = plots.feature_arrows([W], ["p"]).axes[0]
+    ends = torch.tensor([(line.get_xdata()[-1], line.get_ydata()[-1]) for line in ax.lines])
+    assert torch.equal(ends.unique(dim=0), W.unique(dim=0))
+    assert {text.get_text() for text in ax.texts} == {"0", "1"}, (
+        "a feature of norm < 0.5 has no name"
+    )
+    assert labelled([ax])
+    with pytest.raises(ValueError, match="W has shape"):
+        plots.feature_arrows([torch.ones(3, 3)], ["p"])
+
+
+def test_phase_maps_share_their_axes_and_name_the_states():
+    grid = torch.randint(0, 3, (4, 5))
+    figure = plots.phase_maps(
+        torch.logspace(-2, 0, 4), torch.logspace(-1, 1, 5), [grid, grid], "ab"
+    )
+    assert labelled(figure.axes[:2])
+    assert [t.get_text() for t in figure.axes[2].get_xticklabels()][2] == "both, antipodal"
+
+
+def test_the_strip_shows_every_feature_once():
+    p, D = torch.tensor([1.0, 0.5, 0.1]), torch.rand(3, 7)
+    figure = plots.dimensionality_strip(p, D, D.mean(1), {"1/2": 0.5, "2/5": 0.4, "3/8": 0.375})
+    ax = figure.axes[0]
+    assert len(ax.collections[0].get_offsets()) == 21 and labelled([ax])
+
+
+def test_each_neuron_stacks_the_sizes_of_its_weights():
+    W = torch.randn(5, 3)
+    ax = plots.neuron_stacks([W], ["p"]).axes[0]
+    total = sum(bar.get_height() for bar in ax.patches)
+    assert total == pytest.approx(W.abs().sum().item(), rel=1e-5) and labelled([ax])
+
+
+def test_the_course_style_is_set():
+    with plt.rc_context():
+        plots.style()
+        assert plt.rcParams["axes.prop_cycle"].by_key()["color"] == list(plots.COLORS)
