@@ -72,21 +72,25 @@ def dimensionality_in_a_loop(W):
     return D
 
 
-def losses_as_tensors(p, r):
-    p, r = torch.tensor(p), torch.tensor(r)
-    return (1 + r) * p.square() / 6, r.clamp(max=1) * (p / 3 - p.square() / 4)
+def losses_as_tensors(p_1, p_2, r):
+    p, importance = torch.tensor([p_1, p_2]), torch.tensor([1.0, r])
+    variance = p / 3 - p.square() / 4
+    return importance.sum() * p.prod() / 6, (importance * variance).min()
 
 
-def losses_as_one_tensor(p, r):
-    variance = p * (1 / 12 + 1 / 4) - (p / 2) ** 2
-    return torch.tensor([p * p * (1 / 6 + r / 6), min(variance, r * variance)])
+def losses_as_one_tensor(p_1, p_2, r):
+    ignored = [i * p * (1 / 3 - p / 4) for i, p in ((1, p_1), (r, p_2))]
+    return torch.tensor([p_1 * p_2 * (1 / 6 + r / 6), min(ignored)])
 
 
-def losses_as_a_list_by_integration(p, r):
+def losses_as_a_list_by_integration(p_1, p_2, r):
     t = [(k + 0.5) / 1000 for k in range(1000)]
     smaller = sum(2 * (1 - s) * s * s for s in t) / 1000
-    ignored = p * sum((s - p / 2) ** 2 for s in t) / 1000 + (1 - p) * (p / 2) ** 2
-    return [(1 + r) * p**2 * smaller, min(1.0, r) * ignored]
+
+    def variance(p):
+        return p * sum((s - p / 2) ** 2 for s in t) / 1000 + (1 - p) * (p / 2) ** 2
+
+    return [(1 + r) * p_1 * p_2 * smaller, min(variance(p_1), r * variance(p_2))]
 
 
 def attack_in_closed_form(W, b, x, feature, epsilon):
@@ -109,17 +113,20 @@ def attack_sample_by_sample(W, b, x, feature, epsilon):
     return torch.stack(rows)
 
 
-def counterexample_of_random_directions():
-    rows = torch.randn(40, 20, generator=torch.Generator().manual_seed(0))
-    return rows / rows.norm(dim=1, keepdim=True)
+def three_unequal_angles_in_double():
+    angle = torch.tensor([0.0, 110.0, 230.0], dtype=torch.double) * math.pi / 180
+    return torch.stack([angle.cos(), angle.sin()], dim=1), torch.zeros(3, dtype=torch.double)
 
 
-def counterexample_of_three_features():
-    return torch.tensor([[1.0, 0.0], [1.0, 0.0], [math.cos(0.8), math.sin(0.8)]])
+def tetrahedron():
+    corners = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    return corners / 3**0.5, torch.zeros(4)
 
 
-def counterexample_as_parameter_in_double():
-    return nn.Parameter(torch.tensor([[2.0, 0.0], [1.5, 1.5], [0.6, 0.5]], dtype=torch.double))
+def simplex_with_parameters_and_a_list():
+    corners = torch.eye(6) - 1 / 6
+    W = torch.linalg.qr(corners.T)[1].T[:, :5]
+    return [nn.Parameter(W / W.norm(dim=1, keepdim=True)), nn.Parameter(torch.zeros(6))]
 
 
 RIGHT = {
@@ -151,8 +158,8 @@ RIGHT = {
         attack_sample_by_sample,
     ],
     "toy_models.counterexample": [
-        counterexample_of_random_directions,
-        counterexample_of_three_features,
-        counterexample_as_parameter_in_double,
+        three_unequal_angles_in_double,
+        tetrahedron,
+        simplex_with_parameters_and_a_list,
     ],
 }

@@ -306,78 +306,95 @@ def ignored_features_own_one(W):
 # --- pair_losses -------------------------------------------------------------------------------
 
 
-def _dedicated(p, r):
-    return min(1, r) * (p / 3 - p**2 / 4)
+def _variance(p):
+    return p / 3 - p**2 / 4
 
 
-def _antipodal(p, r):
-    return (1 + r) * p**2 / 6
+def _dedicated(p_1, p_2, r):
+    return min(_variance(p_1), r * _variance(p_2))
 
 
-@wrong("pair_losses", says="halving p divides your antipodal loss by 2")
-def one_active_feature_costs(p, r):
+def _antipodal(p_1, p_2, r):
+    return (1 + r) * p_1 * p_2 / 6
+
+
+@wrong("pair_losses", says="halving p_1 alone")
+def one_active_feature_costs(p_1, p_2, r):
     """|cos| = 1 is the largest overlap, so each active feature disturbs the other."""
-    return (1 + r) * p / 3, _dedicated(p, r)
+    return p_2 / 3 + r * p_1 / 3, _dedicated(p_1, p_2, r)
 
 
 @wrong("pair_losses", says="given that both are active")
-def activity_forgotten(p, r):
+def activity_forgotten(p_1, p_2, r):
     """E[min²] = 1/6 is the answer."""
-    return (1 + r) / 6, _dedicated(p, r)
+    return (1 + r) / 6, _dedicated(p_1, p_2, r)
 
 
 @wrong("pair_losses", says="first output alone")
-def smaller_output_forgotten(p, r):
-    """The output that is 0 is not wrong."""
-    return p**2 / 6, _dedicated(p, r)
+def smaller_output_forgotten(p_1, p_2, r):
+    """The second feature does not count."""
+    return p_1 * p_2 / 6, _dedicated(p_1, p_2, r)
 
 
 @wrong("pair_losses", says="without the importance r")
-def importance_forgotten_in_the_pair(p, r):
+def importance_forgotten_in_the_pair(p_1, p_2, r):
     """Both outputs count the same."""
-    return 2 * p**2 / 6, _dedicated(p, r)
+    return 2 * p_1 * p_2 / 6, _dedicated(p_1, p_2, r)
+
+
+@wrong("pair_losses", says="the mean of the two probabilities")
+def mean_probability(p_1, p_2, r):
+    """Two unequal features are like two features of average frequency."""
+    return (1 + r) * ((p_1 + p_2) / 2) ** 2 / 6, _dedicated(p_1, p_2, r)
 
 
 @wrong("pair_losses", says="integrated numerically, gives")
-def squared_mean_of_the_smaller(p, r):
+def squared_mean_of_the_smaller(p_1, p_2, r):
     """E[min²] = E[min]² = 1/9."""
-    return (1 + r) * p**2 / 9, _dedicated(p, r)
+    return (1 + r) * p_1 * p_2 / 9, _dedicated(p_1, p_2, r)
 
 
 @wrong("pair_losses", says="with a bias of 0")
-def bias_left_at_zero(p, r):
-    """A feature that is ignored is answered by 0."""
-    return _antipodal(p, r), min(1, r) * p / 3
+def bias_left_at_zero(p_1, p_2, r):
+    """A feature that is left out is answered by 0."""
+    return _antipodal(p_1, p_2, r), min(p_1 / 3, r * p_2 / 3)
 
 
 @wrong("pair_losses", says="cannot know when the feature is active")
-def variance_given_activity(p, r):
+def variance_given_activity(p_1, p_2, r):
     """The variance of a uniform variable is 1/12."""
-    return _antipodal(p, r), min(1, r) * p / 12
+    return _antipodal(p_1, p_2, r), min(p_1 / 12, r * p_2 / 12)
 
 
-@wrong("pair_losses", says="the more important feature")
-def second_feature_always_left_out(p, r):
-    """The first feature gets the dimension, however important the second is."""
-    return _antipodal(p, r), r * (p / 3 - p**2 / 4)
+@wrong("pair_losses", says="leaving out the first costs less")
+def less_important_feature_left_out(p_1, p_2, r):
+    """Importance alone decides which feature is left out."""
+    dedicated = r * _variance(p_2) if r < 1 else _variance(p_1)
+    return _antipodal(p_1, p_2, r), dedicated
 
 
-@wrong("pair_losses", says="the more important feature")
-def first_feature_always_left_out(p, r):
-    """The second feature gets the dimension, however unimportant it is."""
-    return _antipodal(p, r), p / 3 - p**2 / 4
+@wrong("pair_losses", says="leaving out the second costs less")
+def first_feature_always_left_out(p_1, p_2, r):
+    """The second feature gets the dimension."""
+    return _antipodal(p_1, p_2, r), _variance(p_1)
+
+
+@wrong("pair_losses", says="the importance is not in it")
+def importance_forgotten_in_the_dedicated_state(p_1, p_2, r):
+    """A variance is a variance."""
+    return _antipodal(p_1, p_2, r), min(_variance(p_1), _variance(p_2))
 
 
 @wrong("pair_losses", says="integrated numerically, gives")
-def losses_swapped(p, r):
+def losses_swapped(p_1, p_2, r):
     """The order of the two does not matter."""
-    return _dedicated(p, r), _antipodal(p, r)
+    return _dedicated(p_1, p_2, r), _antipodal(p_1, p_2, r)
 
 
 @wrong("pair_losses", says="return (antipodal, dedicated)")
-def only_the_difference(p, r):
+def only_the_difference(p_1, p_2, r):
     """What matters is which one wins."""
-    return _dedicated(p, r) - _antipodal(p, r)
+    return _dedicated(p_1, p_2, r) - _antipodal(p_1, p_2, r)
 
 
 # --- attack_output -----------------------------------------------------------------------------
@@ -389,7 +406,7 @@ def _gradient(W, b, x, feature, relu=False):
     return torch.autograd.grad((output.relu() if relu else output).sum(), x)[0]
 
 
-@wrong("attack_output", says="depend on the rest of the batch")
+@wrong("attack_output", says="depends on the rest of the batch")
 def only_the_relu_repaired(W, b, x, feature, epsilon):
     """Gradient masking was the only bug."""
     gradient = _gradient(W, b, x, feature)
@@ -451,7 +468,7 @@ def clamped_to_the_data(W, b, x, feature, epsilon):
     return (x + delta).clamp(min=0) - x
 
 
-@wrong("attack_output", says="depend on the rest of the batch")
+@wrong("attack_output", says="depends on the rest of the batch")
 def normalised_over_samples(W, b, x, feature, epsilon):
     """dim=0 is the axis to normalise over."""
     gradient = _gradient(W, b, x, feature)
@@ -461,56 +478,74 @@ def normalised_over_samples(W, b, x, feature, epsilon):
 # --- counterexample ----------------------------------------------------------------------------
 
 
-def _polygon(n):
-    turns = 2 * math.pi * torch.arange(n) / n
-    return torch.stack([turns.cos(), turns.sin()], dim=1)
+def _directions(*degrees, length=1.0):
+    angle = torch.tensor(degrees) * math.pi / 180
+    return length * torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
-@wrong("counterexample", says="add up to 2.000")
+@wrong("counterexample", says="nearly in line: the cosine is -1.00")
+def antipodal_pair():
+    """The exception that the claim makes is itself a counterexample."""
+    return torch.tensor([[1.0], [-1.0]]), torch.zeros(2)
+
+
+@wrong("counterexample", says="nearly orthogonal: the cosine is")
+def two_antipodal_pairs():
+    """Four features in a plane, in pairs, share at a slant."""
+    return _directions(0.0, 90.0, 180.0, 270.0), torch.zeros(4)
+
+
+@wrong("counterexample", says="nobody has to share")
+def as_many_dimensions_as_features():
+    """Two features at an obtuse angle in a plane share."""
+    return _directions(0.0, 120.0), torch.zeros(2)
+
+
+@wrong("counterexample", says="in output")
 def pentagon():
-    """Irrational entries cannot add up to a whole number."""
-    return _polygon(5)
+    """What training finds is free."""
+    return _directions(0.0, 72.0, 144.0, 216.0, 288.0), torch.zeros(5)
 
 
-@wrong("counterexample", says="add up to 2.000")
-def antipodal_pairs_of_unequal_length():
-    """Unequal lengths break the rule."""
-    return torch.tensor([[1.0, 0], [-3.0, 0], [0, 2.0], [0, -1.0]])
+@wrong("counterexample", says="alone at 1.0 comes back as 0.600")
+def negative_bias():
+    """A negative bias silences interference at no cost."""
+    return _directions(0.0, 60.0, 120.0), torch.full((3,), -0.4)
 
 
-@wrong("counterexample", says="add up to 1.000")
-def one_dimension():
-    """A single crowded dimension loses something."""
-    return torch.tensor([[1.0], [0.7], [-2.0], [0.6]])
+@wrong("counterexample", says="comes back as 0.")
+def right_at_one_only():
+    """An answer that is right for x = 1 is right: |W|² + b = 1."""
+    return _directions(0.0, 120.0, 240.0, length=1.2), torch.full((3,), -0.44)
 
 
-@wrong("counterexample", says="is not stored")
-def ignored_features():
-    """A feature that is nearly ignored owns nothing."""
-    return torch.tensor([[1.0, 0], [0.3, 0.2], [0.3, -0.1]])
+@wrong("counterexample", says="alone at 1.0 comes back as 2.250")
+def long_rows():
+    """Only the angles count."""
+    return _directions(0.0, 120.0, 240.0, length=1.5), torch.zeros(3)
 
 
-@wrong("counterexample", says="used by no feature")
-def unused_dimension():
-    """A dimension that stays empty is owned by no one."""
-    return torch.cat([_polygon(5), torch.zeros(5, 1)], dim=1)
+@wrong("counterexample", says="feature 2 is not stored")
+def ignored_feature():
+    """A feature that is not stored disturbs nobody."""
+    W = _directions(0.0, 100.0, 200.0)
+    W[2] *= 0.01
+    return W, torch.zeros(3)
 
 
-@wrong("counterexample", says="no superposition to speak of")
-def fewer_features():
-    """Two slanted features in two dimensions."""
-    return torch.tensor([[1.0, 0], [0.8, 0.6]])
+@wrong("counterexample", says="in output")
+def acute_angles():
+    """A small overlap is no overlap."""
+    return _directions(0.0, 80.0, 160.0), torch.zeros(3)
 
 
-@wrong("counterexample", says="closely")
-def slightly_bent_pentagon():
-    """Any deviation counts."""
-    W = _polygon(5)
-    W[0] = torch.tensor([0.9, 0.1])
-    return W
+@wrong("counterexample", says="return two tensors, (W, b)")
+def weights_alone():
+    """The bias is 0, so it need not be said."""
+    return _directions(0.0, 120.0, 240.0)
 
 
-@wrong("counterexample", says="[n_features, d_hidden]")
-def dimensionalities_instead_of_weights():
-    """The shares are the counterexample."""
-    return torch.tensor([0.4, 0.4, 0.4, 0.4, 0.3])
+@wrong("counterexample", says="as b it returned the shape [2]; it must be [3]")
+def bias_of_the_hidden_layer():
+    """The bias belongs to the hidden dimensions."""
+    return _directions(0.0, 120.0, 240.0), torch.zeros(2)

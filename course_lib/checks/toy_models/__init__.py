@@ -6,5 +6,5 @@ from course_lib.checks.toy_models import (  # noqa: F401, I001  (the order is th
     dimensionality,
     pair_losses,
     attack,
-    sum_rule,
+    sharing,
 )

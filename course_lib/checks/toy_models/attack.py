@@ -15,7 +15,7 @@ AXES = "batch, n_features"
 EPSILON = 0.4
 
 
-@exercise("toy_models.attack_output", "Find the bug: an attack that weakens", find_the_bug=True)
+@exercise("toy_models.attack_output", "An attack that is too weak", find_the_bug=True)
 def make_cases(generator: Generator) -> list[Case]:
     W = torch.nn.functional.normalize(torch.randn(6, 3, generator=generator), dim=-1)
     feature = int(torch.randint(6, (), generator=generator))

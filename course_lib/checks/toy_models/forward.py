@@ -14,7 +14,7 @@ from course_lib.checks.judging import differs, not_a_tensor
 AXES = "n_instances, batch, n_features"
 
 
-@exercise("toy_models.toy_forward", "The forward pass, many models at once")
+@exercise("toy_models.toy_forward", "The toy model")
 def make_cases(generator: Generator) -> list[Case]:
     x, W, b = _draw(generator, 2, 3, 4, 2)
     weights = torch.randn(x.shape, generator=generator)

@@ -14,16 +14,19 @@ from course_lib.checks.judging import not_a_number
 
 ATOL, RTOL = 2e-5, 1e-3
 PATTERNS = ((0, 0), (1, 0), (0, 1), (1, 1))  # which of the two features are active
+Loss = Callable[[float, float, float], float]  # of p_1, p_2 and r
 
 
-@exercise("toy_models.pair_losses", "The price of sharing a dimension")
+@exercise("toy_models.pair_losses", "What an antipodal pair costs")
 def make_cases(generator: Generator) -> list[Case]:
-    p = 0.2 + 0.7 * torch.rand(8, generator=generator)
-    below = 0.2 + 0.6 * torch.rand(8, generator=generator)
+    def draw(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(8, generator=generator)
+
+    p_1, p_2 = draw(0.4, 0.9), draw(0.1, 0.3)
     return [
         Case(
             "The antipodal loss is the expected loss of W = (1, -1), b = 0",
-            {"p": p, "r": 2 * below},
+            {"p_1": p_1, "p_2": p_2, "r": draw(0.4, 1.6)},
             _pairs,
             _judge_antipodal,
             "Go through the four cases: none active, only the first, only the second, both. Which "
@@ -31,32 +34,36 @@ def make_cases(generator: Generator) -> list[Case]:
         ),
         Case(
             "The antipodal pair pays only when both features are active",
-            {"p": torch.stack([p, p / 2]), "r": below},
-            lambda attempt, p, r: [_pairs(attempt, row, r) for row in p],
-            _judge_power,
-            "Both are active with probability p². Check the loss when only one of them is active: "
-            "what does the other output see before its ReLU?",
+            {"p_1": torch.stack([p_1, p_1 / 2]), "p_2": p_2, "r": draw(0.4, 1.6)},
+            lambda attempt, p_1, p_2, r: [_pairs(attempt, row, p_2, r) for row in p_1],
+            _judge_halves,
+            "Check the loss when only one feature is active: what does the other output see before "
+            "its ReLU? And how likely is it that both are active?",
         ),
         Case(
-            "With r < 1, the dedicated loss is that of leaving out the second feature",
-            {"p": p, "r": below},
+            "The dedicated loss is that of leaving out a feature that is rare and unimportant",
+            {"p_1": p_1, "p_2": p_2, "r": draw(0.3, 0.7)},
             _pairs,
             _judge_dedicated,
             "The output of the feature that is left out is a constant. Find the constant with the "
             "smallest expected squared error, active or not, and that error.",
         ),
         Case(
-            "With r > 1, the dedicated loss is that of leaving out the first feature",
-            {"p": p, "r": 1 / below},
+            "A feature may be left out because it is rare, although it is the more important one",
+            {"p_1": draw(0.05, 0.15), "p_2": draw(0.5, 0.7), "r": draw(0.7, 0.95)},
             _pairs,
             _judge_dedicated,
-            "The better of the two states leaves out the less important feature.",
+            "There are two dedicated states. Work out the loss of both; the better one counts.",
         ),
     ]
 
 
-def _pairs(attempt: Callable, p: Tensor, r: Tensor) -> list:
-    return [attempt(*point) for point in zip(p.tolist(), r.tolist(), strict=True)]
+def _pairs(attempt: Callable, p_1: Tensor, p_2: Tensor, r: Tensor) -> list:
+    return [attempt(*point) for point in _points(p_1, p_2, r)]
+
+
+def _points(*columns: Tensor) -> list[tuple[float, ...]]:
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 @cache
@@ -74,50 +81,71 @@ def _errors(W: tuple[float, float], b: tuple[float, float]) -> Tensor:
 
 
 @cache
-def _dedicated_errors() -> Tensor:
+def _errors_left_out() -> Tensor:
     """`_errors` [bias, pattern, feature] with the second feature left out, for biases 0 to 1."""
     return torch.stack([_errors((1.0, 0.0), (0.0, k / 100)) for k in range(101)])
 
 
-def _loss(errors: Tensor, p: float, importance: tuple[float, float]) -> float:
+def _loss(errors: Tensor, p: tuple[float, float], importance: tuple[float, float]) -> float:
     """The smallest expected loss among the tables `errors` [..., pattern, feature]."""
-    chance = torch.tensor([p ** sum(on) * (1 - p) ** (2 - sum(on)) for on in PATTERNS])
-    return (errors @ torch.tensor(importance).double() @ chance.double()).min().item()
+    chance = [
+        (p[0] if first else 1 - p[0]) * (p[1] if second else 1 - p[1]) for first, second in PATTERNS
+    ]
+    weighted = errors @ torch.tensor(importance, dtype=torch.double)
+    return (weighted @ torch.tensor(chance, dtype=torch.double)).min().item()
 
 
-def _judge_antipodal(outputs: Any, p: Tensor, r: Tensor) -> str | None:
-    errors = _errors((1.0, -1.0), (0.0, 0.0))
-    mistakes = {
-        "that is the error of the first output alone": lambda p, r: _loss(errors, p, (1, 0)),
-        "that is the error of the second output alone": lambda p, r: _loss(errors, p, (0, r)),
-        "that is the loss without the importance r": lambda p, r: _loss(errors, p, (1, 1)),
-        "that is the loss given that both are active": lambda p, r: _loss(errors, 1.0, (1, r)),
-    }
-    return _judge(outputs, 0, p, r, lambda p, r: _loss(errors, p, (1, r)), mistakes)
+def _judge_antipodal(outputs: Any, p_1: Tensor, p_2: Tensor, r: Tensor) -> str | None:
+    def pair(p: tuple[float, float], importance: tuple[float, float]) -> float:
+        return _loss(_errors((1.0, -1.0), (0.0, 0.0)), p, importance)
 
-
-def _judge_dedicated(outputs: Any, p: Tensor, r: Tensor) -> str | None:
-    def best(p: float, ignored: float) -> float:
-        return _loss(_dedicated_errors(), p, (1, ignored))
-
-    mistakes = {
-        "that is the loss with a bias of 0; a bias can do better": lambda p, r: _loss(
-            _errors((1.0, 0.0), (0.0, 0.0)), p, (1, min(1, r))
+    mistakes: dict[str, Loss] = {
+        "that is the error of the first output alone": lambda p, q, r: pair((p, q), (1, 0)),
+        "that is the error of the second output alone": lambda p, q, r: pair((p, q), (0, r)),
+        "that is the loss without the importance r": lambda p, q, r: pair((p, q), (1, 1)),
+        "that is the loss given that both are active": lambda p, q, r: pair((1, 1), (1, r)),
+        "that is the loss of two features that both have the mean of the two probabilities": (
+            lambda p, q, r: pair(((p + q) / 2, (p + q) / 2), (1, r))
         ),
-        "that is the cost of the more important feature": lambda p, r: best(p, max(1, r)),
-        "the importance is not in it": lambda p, r: best(p, 1.0),
+    }
+    points = _points(p_1, p_2, r)
+    return _judge(outputs, 0, points, lambda p, q, r: pair((p, q), (1, r)), mistakes)
+
+
+def _judge_dedicated(outputs: Any, p_1: Tensor, p_2: Tensor, r: Tensor) -> str | None:
+    tables = _errors_left_out()
+
+    def without_second(p: float, q: float, r: float, tables: Tensor = tables) -> float:
+        return _loss(tables, (p, q), (1, r))
+
+    def without_first(p: float, q: float, r: float, tables: Tensor = tables) -> float:
+        return _loss(tables, (q, p), (r, 1))
+
+    def better(*arguments: Any) -> float:
+        return min(without_second(*arguments), without_first(*arguments))
+
+    mistakes: dict[str, Loss] = {
+        "that is the loss with a bias of 0; another constant does better": (
+            lambda *point: better(*point, tables[0])
+        ),
+        "that is the loss without the first feature, and leaving out the second costs less": (
+            without_first
+        ),
+        "that is the loss without the second feature, and leaving out the first costs less": (
+            without_second
+        ),
+        "the importance is not in it": lambda p, q, r: better(p, q, 1.0),
         "no constant does as well: the output cannot know when the feature is active": (
-            lambda p, r: p * best(1.0, min(1, r))
+            lambda p, q, r: min(q * without_second(1, 1, r), p * without_first(1, 1, r))
         ),
     }
-    return _judge(outputs, 1, p, r, lambda p, r: best(p, min(1, r)), mistakes)
+    return _judge(outputs, 1, _points(p_1, p_2, r), better, mistakes)
 
 
 def _judge(
-    outputs: Any, which: int, p: Tensor, r: Tensor, loss: Callable, mistakes: dict[str, Callable]
+    outputs: Any, which: int, points: list, loss: Loss, mistakes: dict[str, Loss]
 ) -> str | None:
-    """Compare entry `which` of every pair with `loss(p, r)`, and name a mistake that fits all."""
-    points = list(zip(p.tolist(), r.tolist(), strict=True))
+    """Compare entry `which` of every pair with `loss`, and name a mistake that fits all."""
     for output in outputs:
         if problem := _not_a_pair(output):
             return problem
@@ -126,10 +154,10 @@ def _judge(
     if _agree(found, wanted):
         return None
     k = max(range(len(points)), key=lambda k: abs(found[k] - wanted[k]))
-    name = ("antipodal", "dedicated")[which]
+    p_1, p_2, r = points[k]
     message = (
-        f"at p = {points[k][0]:.2f}, r = {points[k][1]:.2f} your {name} loss is {found[k]:.4f}, "
-        f"and the definition, integrated numerically, gives {wanted[k]:.4f}"
+        f"at p_1 = {p_1:.2f}, p_2 = {p_2:.2f}, r = {r:.2f} your {('antipodal', 'dedicated')[which]}"
+        f" loss is {found[k]:.4f}; the definition, integrated numerically, gives {wanted[k]:.4f}"
     )
     for mistake, value in mistakes.items():
         if _agree(found, [value(*point) for point in points]):
@@ -153,7 +181,7 @@ def _not_a_pair(output: Any) -> str | None:
     )
 
 
-def _judge_power(outputs: Any, p: Tensor, r: Tensor) -> str | None:
+def _judge_halves(outputs: Any, p_1: Tensor, p_2: Tensor, r: Tensor) -> str | None:
     for row in outputs:
         for output in row:
             if problem := _not_a_pair(output):
@@ -161,10 +189,10 @@ def _judge_power(outputs: Any, p: Tensor, r: Tensor) -> str | None:
     at_p, at_half = ([float(output[0]) for output in row] for row in outputs)
     for whole, half in zip(at_p, at_half, strict=True):
         if whole <= 0 or half <= 0:
-            return f"your antipodal loss is {min(whole, half):.4g}; it is above 0 for every p > 0"
-        if abs(whole / half - 4) > 0.02:
+            return f"your antipodal loss is {min(whole, half):.4g}; it is above 0 for all p > 0"
+        if abs(whole / half - 2) > 0.01:
             return (
-                f"halving p divides your antipodal loss by {whole / half:.2f}; an error that "
-                "needs both features at once becomes 4 times rarer"
+                f"halving p_1 alone divides your antipodal loss by {whole / half:.2f}; an error "
+                "that needs both features at once becomes exactly half as frequent"
             )
     return None

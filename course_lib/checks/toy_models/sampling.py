@@ -16,7 +16,7 @@ BATCH = 4000
 SIGMAS = 6.0  # a right answer strays further about once in 10^9 comparisons
 
 
-@exercise("toy_models.sample_features", "Sample sparse features")
+@exercise("toy_models.sample_features", "Sparse features")
 def make_cases(generator: Generator) -> list[Case]:
     p = 0.2 + 0.45 * torch.rand(2, 4, generator=generator)
     edges = p.clone()
