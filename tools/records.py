@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,21 +33,15 @@ class Record:
     date: str
 
 
-def inputs_digest(root: Path, notebook: Path) -> str:
-    """SHA-256 of the notebook, the library, the lock file, the versions and the COURSE_ settings.
+def inputs_digest(root: Path, *sources: Path) -> str:
+    """SHA-256 of sources, library, lock file, versions and the COURSE_ settings.
 
-    root: the repository; notebook: a path below it.
+    root: the repository; sources: files or folders below it that are used with the library.
     """
     digest = hashlib.sha256()
-    library = (
-        path
-        for path in (root / "course_lib").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    )
-    for path in [notebook, root / "constraints.txt", *sorted(library)]:
+    for path in _files(*sources, root / "constraints.txt", root / "course_lib"):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(path.read_bytes() if path.exists() else b"")
-        digest.update(b"\0")
+        digest.update(path.read_bytes() + b"\0")
     settings = sorted(item for item in os.environ.items() if item[0].startswith("COURSE_"))
     digest.update(repr((platform.python_version(), _version("torch"), settings)).encode())
     return digest.hexdigest()
@@ -123,6 +118,15 @@ def outputs(executed: Path, mime: str) -> list[Any]:
         for output in cell.outputs
         if mime in output.get("data", {})
     ]
+
+
+def _files(*paths: Path) -> Iterator[Path]:
+    for path in paths:
+        if path.is_file():
+            yield path
+        else:
+            inside = (one for one in path.rglob("*") if one.is_file())
+            yield from sorted(one for one in inside if "__pycache__" not in one.parts)
 
 
 def _version(package: str) -> str:

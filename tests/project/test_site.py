@@ -94,6 +94,19 @@ def test_the_run_times_add_up_and_name_the_budget(book):
     assert "90 CPU seconds and 1500 MB" in text
 
 
+def test_catch_rates_are_measured_once_and_again_when_the_library_changes(book, monkeypatch):
+    runs = []
+    rates = [{"exercise": "one.a", "title": "A", "wrong": 6, "caught": 5}]
+    monkeypatch.setattr("tools.exercises.catch_rates", lambda: runs.append(1) or rates)
+    page = Path("book/back/checks.md")
+    assert "| A | 6 | 5 |" in tables.check_table(book, page)
+    assert "| A | 6 | 5 |" in tables.check_table(book, page)
+    assert len(runs) == 1
+    (book / "course_lib" / "a.py").write_text("")
+    tables.check_table(book, page)
+    assert len(runs) == 2
+
+
 def test_an_unknown_generated_region_is_an_error_that_lists_the_known_ones(book):
     with pytest.raises(ValueError, match=r"'price'; use one of \['chapters', 'checks', 'cost'"):
         tables.fill("<!-- generated: price --><!-- end -->", book, Path("book/intro.md"))
