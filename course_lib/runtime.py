@@ -100,6 +100,7 @@ def write_file(path: str | Path, content: str | bytes) -> Path:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, path.stat().st_mode if path.exists() else 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:
         if temporary is not None and os.path.exists(temporary):
@@ -117,14 +118,10 @@ def write_file(path: str | Path, content: str | bytes) -> Path:
     return path
 
 
-def peak_memory_mb() -> float | None:
-    """The most memory this process has held so far, in MiB; None where the system has no count."""
-    try:
-        import resource
-    except ModuleNotFoundError:
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def report() -> dict[str, object]:

@@ -91,6 +91,9 @@ def test_a_file_is_written_whole(tmp_path):
     path = runtime.write_file(tmp_path / "new" / "a.txt", "één")
     assert path.read_text(encoding="utf-8") == "één"
     assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    assert path.stat().st_mode == plain.stat().st_mode, "as readable as any other file"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,141 @@
+"""How fast are toy models trained side by side?  python benchmarks/toy_models.py
+
+One step of training 32 toy models (100 features, 20 hidden dimensions, batch 1024; 1,024 models on
+a GPU), four ways in turn, so that a busy machine slows all alike:
+
+    floor     the step's five matrix products and nothing else, in buffers made once, in groups of
+              the size that is fastest here
+    batched   `Trainer` on all instances
+    loop      `Trainer` on one instance, for each instance
+    plain     the same loop as most people write it: two torch.rand, autograd, torch.optim.Adam
+
+Prints the median of the rounds and writes all of them, with the machine, as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from tqdm import trange
+
+from course_lib import runtime
+from course_lib.data import SparseFeatures
+from course_lib.models import ToyModel
+from course_lib.superposition import Trainer, reconstruction_loss
+
+Step = Callable[[], None]
+
+
+def trainer(n_instances: int, size: argparse.Namespace, device: torch.device) -> Trainer:
+    model = ToyModel(size.n_features, size.d_hidden, n_instances).to(device)
+    features = SparseFeatures(size.n_features, size.probability, n_instances)
+    return Trainer(model, features, steps=10**5, batch_size=size.batch)
+
+
+def floor(size: argparse.Namespace, device: torch.device) -> Step:
+    """x W, h Wᵀ, gᵀ h, g W and xᵀ (g W) for every instance."""
+    candidates = []
+    for group in {1, 2, 4, 8, 16, size.instances}:
+        if size.instances % group == 0 and (device.type == "cpu" or group == size.instances):
+            candidates.append(_products(group, size, device))
+    for step in candidates:
+        step()
+    return min(candidates, key=lambda step: min(seconds(step, 1, device) for _ in range(5)))
+
+
+def _products(group: int, size: argparse.Namespace, device: torch.device) -> Step:
+    x, g = torch.rand(2, group, size.batch, size.n_features, device=device)
+    h, s = torch.rand(2, group, size.batch, size.d_hidden, device=device)
+    W, grad = torch.rand(2, size.instances, size.n_features, size.d_hidden, device=device)
+
+    def step() -> None:
+        for start in range(0, size.instances, group):
+            w, d = W[start : start + group], grad[start : start + group]
+            torch.bmm(x, w, out=h)
+            torch.bmm(h, w.mT, out=g)
+            torch.bmm(g.mT, h, out=d)
+            torch.bmm(g, w, out=s)
+            torch.bmm(x.mT, s, out=d)
+
+    return step
+
+
+def plain(size: argparse.Namespace, device: torch.device) -> Step:
+    """One single model, written the usual way."""
+    W = torch.nn.Parameter(0.1 * torch.randn(size.n_features, size.d_hidden, device=device))
+    b = torch.nn.Parameter(torch.zeros(size.n_features, device=device))
+    optimizer = torch.optim.Adam([W, b], lr=1e-3)
+    shape = (size.batch, size.n_features)
+
+    def step() -> None:
+        active = torch.rand(shape, device=device) < size.probability
+        x = torch.where(active, torch.rand(shape, device=device), 0.0)
+        optimizer.zero_grad()
+        reconstruction_loss(torch.relu(x @ W @ W.T + b), x).backward()
+        optimizer.step()
+
+    return step
+
+
+def seconds(step: Step, repeats: int, device: torch.device) -> float:
+    """Mean wall time of one call."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(repeats):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / repeats
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    device = runtime.device()
+    parser.add_argument("--instances", type=int, default=1024 if device.type == "cuda" else 32)
+    parser.add_argument("--n-features", type=int, default=100)
+    parser.add_argument("--d-hidden", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--probability", type=float, default=0.05)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, default=Path("_build/benchmarks/toy_models.json"))
+    size = parser.parse_args()
+    torch.set_num_threads(os.cpu_count() or 1)
+
+    loop_steps = min(size.instances, 32)  # of the loop, this many models are timed and scaled up
+    batched, singles = trainer(size.instances, size, device), trainer(1, size, device)
+    ways: dict[str, tuple[Step, int, float]] = {
+        "floor": (floor(size, device), 4, 1.0),
+        "batched": (batched._train_step, 4, 1.0),
+        "loop": (singles._train_step, loop_steps, size.instances),
+        "plain": (plain(size, device), loop_steps, size.instances),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for step, repeats, _ in ways.values():
+        seconds(step, repeats, device)
+    for _ in trange(size.rounds, desc="rounds"):
+        for name, (step, repeats, scale) in ways.items():
+            times[name].append(seconds(step, repeats, device) * scale * 1e3)
+
+    middle = {name: statistics.median(values) for name, values in times.items()}
+    print(f"{size.instances} instances on {device}, {torch.get_num_threads()} threads")
+    print(f"{'':10}{'ms a step':>12}{'x floor':>10}{'batched is faster by':>24}")
+    for name, value in middle.items():
+        print(
+            f"{name:10}{value:12.2f}{value / middle['floor']:10.2f}"
+            f"{value / middle['batched']:24.2f}"
+        )
+    record = {"size": vars(size) | {"json": str(size.json)}, "ms": times, "median_ms": middle}
+    runtime.write_file(size.json, json.dumps(record | {"report": runtime.report()}, indent=1))
+    print(f"all rounds: {size.json}")
+
+
+if __name__ == "__main__":
+    main()
