@@ -1,0 +1,94 @@
+"""What CI runs is what the README tells the reader to run."""
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from tests.project import tree
+from tools import editions, make
+
+README = (tree.ROOT / "README.md").read_text(encoding="utf-8")
+CI = (tree.ROOT / ".ci" / "run").read_text(encoding="utf-8")
+FORMS = sorted((tree.ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
+WORKFLOWS = {
+    path.name: yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in (tree.ROOT / ".github" / "workflows").glob("*.yml")
+}
+
+
+def test_ci_runs_exactly_the_two_commands_of_the_readme():
+    told = re.findall(r"^\$ (make \w+)", README, re.MULTILINE)
+    assert sorted(told) == sorted(re.findall(r"^make \w+$", CI, re.MULTILINE))
+    assert len(told) == 2
+
+
+def test_ci_stops_at_the_first_failure_and_is_executable():
+    assert "set -euo pipefail" in CI
+    assert (tree.ROOT / ".ci" / "run").stat().st_mode & 0o100
+    subprocess.run(["bash", "-n", ".ci/run"], cwd=tree.ROOT, check=True)
+
+
+def test_the_workflow_on_linux_runs_what_ci_runs():
+    steps = WORKFLOWS["ci.yml"]["jobs"]["book"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
+
+
+def test_the_oldest_versions_in_the_matrix_are_the_floors_of_the_package():
+    matrix = WORKFLOWS["matrix.yml"]["jobs"]["library"]["strategy"]["matrix"]["include"]
+    oldest = [entry["versions"] for entry in matrix if entry["versions"]]
+    pyproject = (tree.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    floors = [re.search(rf'"{name}>=([\d.]+)"', pyproject)[1] for name in ("torch", "numpy")]
+    assert oldest == ["torch~={}.0 numpy~={}.0".format(*floors)]
+
+
+def test_every_job_may_only_read_unless_it_says_otherwise():
+    assert all(workflow["permissions"] == {"contents": "read"} for workflow in WORKFLOWS.values())
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
+def test_every_issue_form_asks_for_the_environment_report(form):
+    assert "python -m course_lib.runtime" in form.read_text(encoding="utf-8")
+    body = yaml.safe_load(form.read_text(encoding="utf-8"))["body"]
+    assert len({field["id"] for field in body}) == len(body)
+
+
+def test_the_makefile_forwards_every_command():
+    makefile = (tree.ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
+    assert set(phony) == {"help", *make.COMMANDS}
+
+
+@pytest.fixture
+def site(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("new")
+    return tmp_path / "site"
+
+
+def test_an_edition_is_put_beside_the_others_newest_first(site, tmp_path):
+    pages = tmp_path / "pages"
+    for name in ("v0.9.0", "v0.10.0", "main"):
+        listed = editions.add(site, pages, name)
+    assert listed == ["latest", "v0.10.0", "v0.9.0"]
+    assert "latest/index.html" in (pages / "index.html").read_text()
+    assert "v0.9.0/index.html" in (pages / "editions.html").read_text()
+    assert (pages / ".nojekyll").exists()
+
+
+def test_publishing_again_replaces_the_edition_alone(site, tmp_path):
+    pages = tmp_path / "pages"
+    for name in ("main", "v0.1.0"):
+        editions.add(site, pages, name)
+    (pages / "latest" / "gone.html").touch()
+    (pages / "v0.1.0" / "kept.html").touch()
+    editions.add(site, pages, "main")
+    assert not (pages / "latest" / "gone.html").exists()
+    assert (pages / "v0.1.0" / "kept.html").exists()
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ""])
+def test_an_edition_never_leaves_its_folder(site, tmp_path, name):
+    with pytest.raises(ValueError, match="must be a branch or tag without slashes"):
+        editions.add(site, tmp_path / "pages", name)
