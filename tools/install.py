@@ -96,7 +96,7 @@ def ensure(turn: Turn, root: Path) -> Path:
         half.touch()
         print("Bringing .venv up to date ...", flush=True)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    pip += ["--quiet", "-c", "constraints.txt"]
+    pip += ["--quiet", "--no-compile", "-c", "constraints.txt"]
     _step(turn, root, "installing torch", [*pip, "--no-deps", "torch", *torch_index()])
     demand_cpu_torch(python)
     _step(turn, root, "installing the course", [*pip, "-e", ".[book,test]"])

@@ -60,13 +60,14 @@ def python() -> Path:
 def install(python: Path) -> None:
     requirements = tree.ROOT / f"condaenv.{os.getpid()}.requirements.txt"
     requirements.write_text("\n".join(PIP) + "\n", encoding="utf-8")
-    # pip asks an index that does not answer five times for every package: ten minutes.
-    patience = {} if reachable(f"{CPU_INDEX}/torch/") else {"PIP_RETRIES": "0"}
+    speed = {"PIP_NO_COMPILE": "1"}
+    if not reachable(f"{CPU_INDEX}/torch/"):
+        speed["PIP_RETRIES"] = "0"  # pip would ask it five times for every package: ten minutes
     try:
         done = subprocess.run(
             [str(python), "-m", "pip", "install", "-U", "-r", str(requirements)],
             cwd=tree.ROOT,
-            env={**os.environ, **patience},
+            env={**os.environ, **speed},
             capture_output=True,
             text=True,
         )

@@ -40,11 +40,12 @@ def test_the_lock_holds_no_cuda_package():
 
 def test_a_version_is_named_in_the_lock_alone():
     names = "|".join(re.escape(name).replace(r"\-", "[-_.]") for name in LOCKED)
-    pinned = re.compile(rf"(?<![\w-])(?:{names})\s*==\s*\d+\.\d", re.IGNORECASE)
+    pinned = re.compile(rf"(?<![\w-])(?:{names})\s*==\s*\d", re.IGNORECASE)
     repeats = {
         name.as_posix(): found[0]
         for name in tree.files()
         if name.name != "constraints.txt"
+        and name.parts[0] != "tests"
         and name.suffix in {".py", ".toml", ".md", ".yml", ".cff", ".ipynb", ""}
         and (found := pinned.search((tree.ROOT / name).read_text(encoding="utf-8")))
     }
