@@ -22,6 +22,7 @@ from course_lib.checks.core import (
 )
 
 _MARKS = {PASSED: "✓", WRONG: "✗", NOT_DONE: "○"}
+WIDTH = 70
 _latest: dict[str, Report] = {}
 
 
@@ -51,24 +52,25 @@ def _summary(report: Report, goes_on: bool) -> str:
     failed = [result for result in results if result.verdict != PASSED]
     lines = [_line(result) for result in results]
     if not failed:
-        return "\n".join([*lines, f"Done: {title}. The notebook goes on with yours."])
+        return "\n".join([*lines, _wrap(f"Done: {title}. The notebook goes on with yours.")])
     rest = "The notebook goes on with course_lib's own." if goes_on else "The notebook goes on."
     if report.verdict == NOT_DONE and not report.exercise.find_the_bug:
-        return f"○ {title}: {NOT_DONE}. {rest}"
+        return _wrap(f"○ {title}: {NOT_DONE}. {rest}", "  ")
     state = "Not done yet" if report.verdict == NOT_DONE else "Not right yet"
     n_passed = f"{len(results) - len(failed)} of {len(results)} cases pass"
-    hint = _wrap(f"Hint: {failed[0].hint}", "  ")
-    return "\n".join([*lines, hint, _wrap(f"{state}: {title}, {n_passed}. {rest}", "")])
+    hint = _wrap(f"  Hint: {failed[0].hint}", "  ")
+    return "\n".join([*lines, hint, _wrap(f"{state}: {title}, {n_passed}. {rest}")])
 
 
 def _line(result: Result) -> str:
     if result.verdict == PASSED:
-        return f"✓ {result.title}"
-    return f"✗ {result.title}\n{_wrap(result.message, '    ')}"
+        return _wrap(f"✓ {result.title}", "  ")
+    return "\n".join([_wrap(f"✗ {result.title}", "  "), _wrap(f"    {result.message}", "    ")])
 
 
-def _wrap(text: str, indent: str) -> str:
-    return textwrap.fill(text, 96, initial_indent=indent, subsequent_indent=indent)
+def _wrap(text: str, below: str = "") -> str:
+    """`text` at the width of the book's column, its later lines indented by `below`."""
+    return textwrap.fill(text, WIDTH, subsequent_indent=below, break_on_hyphens=False)
 
 
 @dataclass(frozen=True)

@@ -20,19 +20,30 @@ def test_exercises_is_what_solutions_gives():
 
 def expressions(lines):
     """What the lines compute: what stands after `return` or `=`, as far as it is telling."""
-    computed = {re.split(r"^return | = ", line.strip())[-1] for line in lines}
-    return {text for text in computed if len(text) > 12 and re.search(r"[*/@(\[]", text)}
+    return {re.split(r"^return | = ", line)[-1] for line in map(str.strip, lines) if telling(line)}
 
 
-def code_lines(folder, chapter):
-    cells = code_cells(folder, chapter)
-    lines = {line.strip() for cell in cells for line in cell["source"].split("\n")}
-    return {line for line in lines if not line.startswith("#")}
+def telling(line):
+    return len(line) > 12 and re.search(r"[*/@(\[]", line)
+
+
+def region(source, kind):
+    """The lines between the markers of a region, without indentation and comment signs."""
+    begin, end = f"### BEGIN {kind}\n", f"### END {kind}"
+    if begin not in source:
+        return set()
+    inside = source.split(begin)[1].split(end)[0]
+    return {line.strip().removeprefix("# ") for line in inside.split("\n")}
+
+
+def solution_lines(chapter):
+    sources = [c["source"] for c in code_cells("solutions", chapter) if "answer" in c["tags"]]
+    return set().union(*(region(text, "SOLUTION") - region(text, "STUB") for text in sources))
 
 
 @by_chapter
 def test_a_student_file_and_the_checks_hold_no_line_of_a_solution(chapter):
-    solution = code_lines("solutions", chapter) - code_lines("exercises", chapter)
+    solution = solution_lines(chapter)
     assert len(expressions(solution)) > len(check_calls(chapter))
 
     notebook = json.loads((ROOT / "exercises" / f"{chapter}.ipynb").read_text(encoding="utf-8"))
@@ -40,7 +51,7 @@ def test_a_student_file_and_the_checks_hold_no_line_of_a_solution(chapter):
     texts += [p.read_text(encoding="utf-8") for p in (ROOT / "course_lib/checks").rglob("*.py")]
     for text in texts:
         assert not expressions(solution) & expressions(text.split("\n"))
-        assert not [line for line in solution if len(line) > 16 and line in text]
+        assert not [line for line in solution if telling(line) and line in text]
 
 
 @by_chapter

@@ -17,11 +17,15 @@ EPSILON = 0.4
 
 @exercise("toy_models.attack_output", "An attack that is too weak", find_the_bug=True)
 def make_cases(generator: Generator) -> list[Case]:
-    W = torch.nn.functional.normalize(torch.randn(6, 3, generator=generator), dim=-1)
     feature = int(torch.randint(6, (), generator=generator))
+    opposite = (feature + 1) % 6
+    W = torch.randn(6, 3, generator=generator)
+    W[opposite] = -W[feature] + 0.3 * W[opposite]
+    W = torch.nn.functional.normalize(W, dim=-1)
     b = 0.2 * torch.rand(6, generator=generator) - 0.1
     x = torch.rand(8, 6, generator=generator)
     x = x * (torch.rand(8, 6, generator=generator) < 0.5)
+    x[1, opposite] = 0.0  # the best attack on this sample takes it below 0
     on = x.clone()
     on[:, feature] += (0.3 - _outputs(W, b, on, feature, relu=False)).clamp(min=0)
     b_off = b.clone()
