@@ -6,8 +6,8 @@ import math
 import pytest
 from bs4 import BeautifulSoup
 
-from course_lib.claims import core as module
 from course_lib.claims import Claim, ClaimFailed, StoredRuns, claim, stored_runs
+from course_lib.claims import core as module
 
 WORDS = {
     "paper": "elhage2022toy", "where": "section 1", "states": "a < b & c",
