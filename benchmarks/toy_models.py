@@ -5,8 +5,8 @@ a GPU), four ways in turn, so that a busy machine slows all alike:
 
     floor     the step's five matrix products and nothing else, in buffers made once, in groups of
               the size that is fastest here
-    batched   `Trainer` on all instances
-    loop      `Trainer` on one instance, for each instance
+    batched   `Trainer.fit` on all instances
+    loop      `Trainer.fit` on one instance, one after the other
     plain     the same loop as most people write it: two torch.rand, autograd, torch.optim.Adam
 
 Prints the median of the rounds and writes all of them, with the machine, as JSON.
@@ -31,12 +31,19 @@ from course_lib.models import ToyModel
 from course_lib.superposition import Trainer, reconstruction_loss
 
 Step = Callable[[], None]
+STEPS = 20  # of a timed training
 
 
-def trainer(n_instances: int, size: argparse.Namespace, device: torch.device) -> Trainer:
-    model = ToyModel(size.n_features, size.d_hidden, n_instances).to(device)
-    features = SparseFeatures(size.n_features, size.probability, n_instances)
-    return Trainer(model, features, steps=10**5, batch_size=size.batch)
+def fit(n_instances: int, n_models: int, size: argparse.Namespace, device: torch.device) -> Step:
+    """STEPS steps of `Trainer` on `n_instances`, `n_models` times."""
+
+    def train() -> None:
+        for _ in range(n_models):
+            model = ToyModel(size.n_features, size.d_hidden, n_instances).to(device)
+            features = SparseFeatures(size.n_features, size.probability, n_instances)
+            Trainer(model, features, steps=STEPS, batch_size=size.batch).fit()
+
+    return train
 
 
 def floor(size: argparse.Namespace, device: torch.device) -> Step:
@@ -109,20 +116,20 @@ def main() -> None:
     size = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
 
-    loop_steps = min(size.instances, 32)  # of the loop, this many models are timed and scaled up
-    batched, singles = trainer(size.instances, size, device), trainer(1, size, device)
-    ways: dict[str, tuple[Step, int, float]] = {
-        "floor": (floor(size, device), 4, 1.0),
-        "batched": (batched._train_step, 4, 1.0),
-        "loop": (singles._train_step, loop_steps, size.instances),
-        "plain": (plain(size, device), loop_steps, size.instances),
+    n_models = min(size.instances, 32)  # of a loop, this many are timed and scaled up
+    per_loop = size.instances / n_models
+    ways: dict[str, tuple[Step, int, float]] = {  # what to call, how often, its share of a step
+        "floor": (floor(size, device), STEPS, 1.0),
+        "batched": (fit(size.instances, 1, size, device), 1, 1 / STEPS),
+        "loop": (fit(1, n_models, size, device), 1, per_loop / STEPS),
+        "plain": (plain(size, device), n_models, size.instances),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for step, repeats, _ in ways.values():
-        seconds(step, repeats, device)
+    for step, _, _ in ways.values():
+        step()
     for _ in trange(size.rounds, desc="rounds"):
-        for name, (step, repeats, scale) in ways.items():
-            times[name].append(seconds(step, repeats, device) * scale * 1e3)
+        for name, (step, repeats, share) in ways.items():
+            times[name].append(seconds(step, repeats, device) * share * 1e3)
 
     middle = {name: statistics.median(values) for name, values in times.items()}
     print(f"{size.instances} instances on {device}, {torch.get_num_threads()} threads")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from course_lib.data import SparseFeatures
 from course_lib.models import ToyModel
@@ -15,12 +16,46 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 
+class Buffers(NamedTuple):
+    """Room for what one batch of some instances produces on the way."""
+
+    x: Float[Tensor, "n_instances batch n_features"]
+    x_hat: Float[Tensor, "n_instances batch n_features"]
+    error: Float[Tensor, "n_instances batch n_features"]
+    grad: Float[Tensor, "n_instances batch n_features"]
+    h: Float[Tensor, "n_instances batch d_hidden"]
+    grad_h: Float[Tensor, "n_instances batch d_hidden"]
+
+
+class BufferPool:
+    """Buffers for groups of up to `n_instances`; the next group finds them still in the cache."""
+
+    def __init__(self, model: ToyModel, n_instances: int, batch_size: int) -> None:
+        self.model, self.n_instances, self.batch_size = model, n_instances, batch_size
+        self._spare: list[Buffers] = []
+
+    @contextmanager
+    def take(self, n_instances: int) -> Iterator[Buffers]:
+        """Buffers that no other thread uses, for the duration of the body."""
+        try:
+            buffers = self._spare.pop()
+        except IndexError:
+            buffers = self._new()
+        yield Buffers(*(buffer[:n_instances] for buffer in buffers))
+        self._spare.append(buffers)
+
+    def _new(self) -> Buffers:
+        widths = [self.model.n_features] * 4 + [self.model.d_hidden] * 2
+        sizes = ((self.n_instances, self.batch_size, width) for width in widths)
+        return Buffers(*(self.model.W.new_empty(size) for size in sizes))
+
+
 class GradientStep:
-    """One batch: draw x, run the model forward, put the gradient of the loss in `.grad`.
+    """One batch for some instances: draw x, run forward, put the loss's gradient in `.grad`.
 
     Autograd would do the same and allocate each intermediate anew, which costs a CPU more than the
-    arithmetic. So the buffers are made once, and the gradient of L = mean Σ I (x̂ - y)² is written
-    out, with g = ∂L/∂(pre-activation) = 2 I (x̂ - y) [x̂ > 0] / batch:
+    arithmetic. So the gradient of L = mean Σ I (x̂ - y)² is written out, with
+    g = ∂L/∂(pre-activation) = 2 I (x̂ - y) [x̂ > 0] / batch:
 
         ∂L/∂b_dec = Σ g,   ∂L/∂W_dec = hᵀ g,   ∂L/∂h = g W_decᵀ [h > 0 if ReLU],   ∂L/∂W = xᵀ ∂L/∂h
 
@@ -33,57 +68,59 @@ class GradientStep:
         features: SparseFeatures,
         importance: Float[Tensor, "n_instances 1 n_features"],
         target: Callable[[Tensor], Tensor] | None,
-        batch_size: int,
+        pool: BufferPool,
         instances: slice,
+        seed: int,
     ) -> None:
         self.model, self.features, self.target = model, features, target
-        self.batch_size, self.instances = batch_size, instances
-        self.weight = importance[instances] * 2 / batch_size
-        n_instances = instances.stop - instances.start
-        like = model.W
-
-        def buffer(width: int) -> Tensor:
-            return like.new_empty(n_instances, batch_size, width)
-
-        self.x, self.x_hat, self.error, self.grad = (buffer(model.n_features) for _ in range(4))
-        self.h, self.grad_h = buffer(model.d_hidden), buffer(model.d_hidden)
+        self.pool, self.instances = pool, instances
+        self.weight = importance[instances] * 2 / pool.batch_size
+        self.generator = torch.Generator(model.W.device).manual_seed(seed)
         for parameter in model.parameters():
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
 
     @torch.no_grad()
-    def __call__(self, generator: Generator) -> Float[Tensor, " n_instances"]:
+    def __call__(self) -> Float[Tensor, " n_instances"]:
         """Fill the gradients of these instances and return their losses."""
-        model, x, h, error = self.model, self.x, self.h, self.error
-        W, W_dec = model.W[self.instances], model.W_dec[self.instances]
-        self.features.sample(self.batch_size, generator, self.instances, out=x)
+        with self.pool.take(self.instances.stop - self.instances.start) as buffers:
+            loss = self._forward(buffers)
+            self._backward(buffers)
+        return loss
+
+    def _forward(self, buffers: Buffers) -> Tensor:
+        x, x_hat, error, grad, h, _ = buffers
+        model, instances = self.model, self.instances
+        W, W_dec = model.W[instances], model.W_dec[instances]
+        self.features.sample(self.pool.batch_size, self.generator, instances, out=x)
 
         torch.bmm(x, W, out=h)
         if model.hidden == "relu":
             h.relu_()
-        x_hat = torch.baddbmm(model.b_dec[self.instances, None], h, W_dec, out=self.x_hat)
+        torch.baddbmm(model.b_dec[instances, None], h, W_dec, out=x_hat)
         if model.output == "relu":
             x_hat.relu_()
         torch.sub(x_hat, x if self.target is None else self.target(x), out=error)
-        grad = torch.mul(error, self.weight, out=self.grad)
-        loss = torch.linalg.vecdot(error.flatten(1), grad.flatten(1)) / 2
+        torch.mul(error, self.weight, out=grad)
+        loss = error.mul_(grad).sum(dim=(1, 2)) / 2
+
         if model.output == "relu":
             _where_positive(grad, x_hat)
-        self._backward(grad, W_dec)
         return loss
 
-    def _backward(self, grad: Tensor, W_dec: Tensor) -> None:
+    def _backward(self, buffers: Buffers) -> None:
+        x, _, _, grad, h, grad_h = buffers
         model, instances = self.model, self.instances
         torch.sum(grad, dim=1, out=model.b_dec.grad[instances])
-        torch.bmm(grad, W_dec.mT, out=self.grad_h)
+        torch.bmm(grad, model.W_dec[instances].mT, out=grad_h)
         if model.hidden == "relu":
-            _where_positive(self.grad_h, self.h)
+            _where_positive(grad_h, h)
         grad_W = model.W.grad[instances]
-        torch.bmm(self.x.mT, self.grad_h, out=grad_W)
+        torch.bmm(x.mT, grad_h, out=grad_W)
         if model.tied:
-            grad_W.baddbmm_(grad.mT, self.h)
+            grad_W.baddbmm_(grad.mT, h)
         else:
-            torch.bmm(self.h.mT, grad, out=model.W_dec.grad[instances])
+            torch.bmm(h.mT, grad, out=model.W_dec.grad[instances])
 
 
 def _where_positive(grad: Tensor, activation: Tensor) -> None:

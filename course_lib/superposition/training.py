@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from course_lib import runtime, validate
 from course_lib.data import SparseFeatures
 from course_lib.models import ToyModel
-from course_lib.superposition.gradient import GradientStep
+from course_lib.superposition.gradient import BufferPool, GradientStep
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-CPU_CACHE_ENTRIES = 400_000  # numbers of one activation tensor that stay in a CPU's cache
+CPU_CACHE_ENTRIES = 420_000  # numbers of one activation tensor that stay in a CPU's cache
+CPU_GROUPS = 4  # groups to share out among threads, if there are as many instances
 
 
 class TrainingStopped(KeyboardInterrupt):
@@ -49,9 +53,10 @@ def reconstruction_loss(
 class Trainer:
     """Adam on `reconstruction_loss` with a fresh batch each step and a cosine-decayed rate.
 
-    Instances learn from streams of their own and never influence each other. On the CPU they are
-    taken in groups whose activations fit in the cache. The same seed gives the same weights, bit
-    for bit, on a CPU with the same number of threads.
+    Instances learn from streams of their own and never influence each other. On a CPU they are
+    taken in groups whose activations fit in the cache, each group on one thread with a random
+    stream of its own, so that the same seed gives the same weights, bit for bit, however many
+    threads there are (for a single group, with the same number of threads).
 
     Args:
         model: trained in place, on the device of its parameters.
@@ -101,20 +106,24 @@ class Trainer:
                 f"importance has shape {list(weight.shape)}; it must broadcast to "
                 f"[n_instances, n_features] = {list(shape)}."
             ) from None
-        self.generator = torch.Generator(device).manual_seed(seed)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
         self.losses = torch.full((steps, model.n_instances), float("nan"), device=device)
         self.step = 0
+        seed = validate.positive_int("seed", seed, minimum=0)
+        seeds = np.random.SeedSequence(seed).generate_state(model.n_instances, np.uint64)
+        groups = self._instance_groups(device)
+        pool = BufferPool(model, groups[0].stop, batch_size)
         self._gradient_steps = [
-            GradientStep(model, features, weight, target, batch_size, instances)
-            for instances in self._instance_groups(device)
+            GradientStep(model, features, weight, target, pool, group, int(seeds[group.start]))
+            for group in groups
         ]
 
     def _instance_groups(self, device: torch.device) -> list[slice]:
         n = self.model.n_instances
         size = n
         if device.type == "cpu":
-            size = max(1, CPU_CACHE_ENTRIES // (self.batch_size * self.model.n_features))
+            fit_in_cache = CPU_CACHE_ENTRIES // (self.batch_size * self.model.n_features)
+            size = max(1, min(fit_in_cache, math.ceil(n / CPU_GROUPS)))
         return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
     def fit(self) -> Float[Tensor, "steps n_instances"]:
@@ -122,9 +131,11 @@ class Trainer:
 
         Raises TrainingStopped on Ctrl-C and FloatingPointError when a loss is no longer finite.
         """
+        steps = runtime.progress(range(self.step, self.steps), "training toy models")
         try:
-            for _ in runtime.progress(range(self.step, self.steps), "training toy models"):
-                self._train_step()
+            with _workers(len(self._gradient_steps), self.model.W.device) as workers:
+                for _ in steps:
+                    self._train_step(workers)
         except KeyboardInterrupt:
             raise TrainingStopped(self) from None
         if not self.losses.isfinite().all():
@@ -134,10 +145,32 @@ class Trainer:
             )
         return self.losses
 
-    def _train_step(self) -> None:
+    def _train_step(self, workers: Executor | None) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * (1 + math.cos(math.pi * self.step / self.steps)) / 2
-        for gradient_step in self._gradient_steps:
-            self.losses[self.step, gradient_step.instances] = gradient_step(self.generator)
+        run = map if workers is None else workers.map
+        for gradient_step, loss in zip(
+            self._gradient_steps, run(GradientStep.__call__, self._gradient_steps), strict=True
+        ):
+            self.losses[self.step, gradient_step.instances] = loss
         self.optimizer.step()
         self.step += 1
+
+
+@contextmanager
+def _workers(n_groups: int, device: torch.device) -> Iterator[Executor | None]:
+    """Threads that take one group each; None where torch's own threads or one alone do better.
+
+    Threads inside a small product wait for each other most of the time, threads on products of
+    their own do not.
+    """
+    n_threads = torch.get_num_threads()
+    if device.type != "cpu" or min(n_threads, n_groups) == 1:
+        yield None
+        return
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(n_threads) as workers:
+            yield workers
+    finally:
+        torch.set_num_threads(n_threads)

@@ -9,7 +9,7 @@ from course_lib.data import SparseFeatures, importance_decay
 from course_lib.models import ToyModel
 from course_lib.runtime import generator
 from course_lib.superposition import Trainer, TrainingStopped, reconstruction_loss, training
-from course_lib.superposition.gradient import GradientStep
+from course_lib.superposition.gradient import BufferPool, GradientStep
 
 VARIANTS = list(
     itertools.product(("relu", "linear"), ("linear", "relu"), (True, False), (None, torch.abs))
@@ -24,13 +24,14 @@ def test_the_gradient_by_hand_is_autograds(output, hidden, tied, target):
     features = SparseFeatures(7, 0.6, 4, low=-1.0)
     importance = torch.rand(4, 1, 7)
     some = slice(1, 3)
-    step = GradientStep(model, features, importance, target, 32, some)
-    losses = step(generator(3))
+    pool = BufferPool(model, 3, batch_size=32)
+    losses = GradientStep(model, features, importance, target, pool, some, seed=3)()
     by_hand = [parameter.grad.clone() for parameter in model.parameters()]
 
     model.zero_grad()
-    y = step.x if target is None else target(step.x)
-    expected = reconstruction_loss(model(step.x, some), y, importance[some])
+    x = features.sample(32, generator(3), some)
+    y = x if target is None else target(x)
+    expected = reconstruction_loss(model(x, some), y, importance[some])
     expected.sum().backward()
     assert torch.allclose(losses, expected)
     for grad, parameter in zip(by_hand, model.parameters(), strict=True):
@@ -50,6 +51,27 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit():
     first, again, other = trained()[0], trained()[0], trained(seed=1)[0]
     assert torch.equal(first.W, again.W) and torch.equal(first.b_dec, again.b_dec)
     assert not torch.equal(first.W, other.W)
+
+
+def test_the_number_of_threads_changes_neither_the_weights_nor_itself():
+    before = torch.get_num_threads()
+    weights = []
+    try:
+        for n_threads in (1, 2, 3):
+            torch.set_num_threads(n_threads)
+            weights.append(trained(n_instances=7)[0].W)
+            assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(W, weights[0]) for W in weights)
+
+
+def test_groups_learn_from_different_streams():
+    model = ToyModel(5, 2, 8)
+    with torch.no_grad():
+        model.W.copy_(model.W[:1].expand_as(model.W))
+    Trainer(model, SparseFeatures(5, 0.2, 8), steps=5, batch_size=64).fit()
+    assert len(model.W.detach().flatten(1).unique(dim=0)) == 8
 
 
 def test_instances_in_small_groups_are_all_trained(monkeypatch):
@@ -83,10 +105,10 @@ def test_an_interrupted_training_keeps_its_weights_and_goes_on(monkeypatch):
     trainer = Trainer(model, SparseFeatures(5, 0.2, 3), steps=30, batch_size=64)
     whole = Trainer._train_step
 
-    def interrupted(self):
+    def interrupted(self, workers):
         if self.step == 12:
             raise KeyboardInterrupt
-        whole(self)
+        whole(self, workers)
 
     monkeypatch.setattr(Trainer, "_train_step", interrupted)
     with pytest.raises(TrainingStopped, match="stopped at step 12 of 30.* call fit") as stopped:
