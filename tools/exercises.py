@@ -7,7 +7,8 @@
 A cell tagged `answer` holds one region from `### BEGIN SOLUTION` to `### END SOLUTION`. In the
 student's notebook it becomes a `NotImplementedError` or, where a commented region from
 `### BEGIN STUB` to `### END STUB` stands beside it, the code of that region. Cells tagged
-`solution-only` and all outputs are left out; cell ids stay. Same source, same bytes.
+`solution-only` and all outputs are left out; cell ids stay; the title changes from "Solutions:" to
+"Exercises:". Same source, same bytes.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ def _student_cell(cell: dict[str, Any], name: str) -> dict[str, Any]:
         tags = [tag for tag in tags if tag != "hide-input"]
     elif "### BEGIN" in source or "### END" in source:
         raise BuildError(f"{where} has a solution marker and no tag `answer`; add the tag.")
+    if cell["cell_type"] == "markdown" and source.startswith("# Solutions: "):
+        source = source.replace("# Solutions: ", "# Exercises: ", 1)
     metadata = {key: cell["metadata"][key] for key in ("mystnb",) if key in cell["metadata"]}
     made = {
         "cell_type": cell["cell_type"],

@@ -6,6 +6,7 @@
 
 from course_lib.superposition.attack import attack_gain, optimal_l2_attack, vulnerability
 from course_lib.superposition.measures import (
+    REPRESENTED_NORM,
     dimensions_per_feature,
     feature_dimensionality,
     interference,
@@ -17,6 +18,7 @@ from course_lib.superposition.training import Trainer, TrainingStopped, reconstr
 
 __all__ = [
     "PHASES",
+    "REPRESENTED_NORM",
     "Trainer",
     "TrainingStopped",
     "analytic_losses",

@@ -11,6 +11,9 @@ from course_lib import validate
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+REPRESENTED_NORM = 0.5
+"""A feature counts as represented when its row norm exceeds this."""
+
 
 def _weights(W: Tensor) -> Tensor:
     if not isinstance(W, Tensor) or W.ndim < 2:
@@ -25,7 +28,7 @@ def _unit_rows(W: Tensor) -> Tensor:
 
 
 def represented_fraction(
-    W: Float[Tensor, "*batch n_features d_hidden"], threshold: float = 0.5
+    W: Float[Tensor, "*batch n_features d_hidden"], threshold: float = REPRESENTED_NORM
 ) -> Float[Tensor, "*batch"]:
     """Share of features whose row norm exceeds `threshold`: stored at all, whatever the angle."""
     return (_weights(W).norm(dim=-1) > threshold).float().mean(dim=-1)

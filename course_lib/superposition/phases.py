@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from course_lib import validate
+from course_lib.superposition.measures import REPRESENTED_NORM
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -35,7 +36,9 @@ def analytic_losses(
     return torch.stack(losses, dim=-1)
 
 
-def classify_phase(W: Float[Tensor, "*grid 2 1"], threshold: float = 0.5) -> Int[Tensor, "*grid"]:
+def classify_phase(
+    W: Float[Tensor, "*grid 2 1"], threshold: float = REPRESENTED_NORM
+) -> Int[Tensor, "*grid"]:
     """Index into `PHASES` of the trained state; -1 when it is none of them.
 
     A feature counts as stored when |W_i| exceeds `threshold`.

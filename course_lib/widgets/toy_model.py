@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from course_lib.superposition import REPRESENTED_NORM
 from course_lib.validate import finite, probability, shape
 from course_lib.widgets.explorable import Explorable, Slider, explorable
-
-REPRESENTED_NORM = 0.5
 
 
 def toy_model_explorable(

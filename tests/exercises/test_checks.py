@@ -6,7 +6,8 @@ import torch
 from course_lib import checks
 from tests.exercises.notebook import CHAPTERS, check_calls, namespace
 from tests.exercises.right_answers import RIGHT
-from tools.exercises import SEEDS, catch_rates, wrong_answers
+from tools.exercises import ROOT, SEEDS, wrong_answers
+from tools.tables import catch_rates
 
 CALLS = [(chapter, call) for chapter in CHAPTERS for call in check_calls(chapter)]
 EXERCISES = [call.exercise for _, call in CALLS]
@@ -138,5 +139,5 @@ def test_the_cases_of_a_seed_are_always_the_same_and_those_of_another_differ(exe
 
 
 def test_the_catch_rate_of_every_exercise_is_all_of_its_wrong_answers():
-    for rate in catch_rates():
+    for rate in catch_rates(ROOT):
         assert rate["caught"] == rate["wrong"] >= 5, rate
