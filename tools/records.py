@@ -16,6 +16,8 @@ from typing import Any
 
 import nbformat
 
+from course_lib.runtime import write_file
+
 # What one notebook may cost in the quick size, on one core.
 CPU_SECONDS_BUDGET = 90.0
 PEAK_MB_BUDGET = 1500.0
@@ -75,9 +77,8 @@ def save(root: Path, notebook: Path, executed: nbformat.NotebookNode, record: Re
     Raises OSError if the disk is full or `_build` cannot be written.
     """
     target = record_path(root, notebook)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target.with_suffix(".ipynb"), nbformat.writes(executed))
-    write_whole(target, json.dumps(asdict(record), indent=2) + "\n")
+    write_file(target.with_suffix(".ipynb"), nbformat.writes(executed))
+    write_file(target, json.dumps(asdict(record), indent=2) + "\n")
 
 
 def forget(root: Path, notebook: Path) -> None:
@@ -85,16 +86,6 @@ def forget(root: Path, notebook: Path) -> None:
     target = record_path(root, notebook)
     target.unlink(missing_ok=True)
     target.with_suffix(".ipynb").unlink(missing_ok=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its target and rename it, so that no reader ever sees half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def machine() -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 import yaml
 
+from course_lib.runtime import write_file
 from tools import records
 
 CLAIM = "application/vnd.course.claim+json"
@@ -115,8 +116,7 @@ def catch_rates(root: Path) -> list[dict[str, Any]]:
     from tools.exercises import catch_rates as measure
 
     rates = measure()
-    kept.parent.mkdir(exist_ok=True)
-    records.write_whole(kept, json.dumps({"inputs": key, "rates": rates}, indent=2) + "\n")
+    write_file(kept, json.dumps({"inputs": key, "rates": rates}, indent=2) + "\n")
     return rates
 
 

@@ -1,7 +1,5 @@
 """The plugin that turns nbval's run into the book's executed notebooks."""
 
-import json
-
 import nbformat
 import pytest
 
@@ -125,13 +123,3 @@ def test_the_inputs_digest_changes_with(change, project, monkeypatch):
     else:
         monkeypatch.setenv("COURSE_SCALE", "full")
     assert records.inputs_digest(project.path, path) != before
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
-    target = tmp_path / "record.json"
-    target.write_text("old")
-    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(OSError, match="full"):
-        records.write_whole(target, json.dumps({}))
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
