@@ -54,8 +54,8 @@ def test(turn: Turn) -> None:
     pages = ["-m", "pytest", "-q", "tests/site", f"--junitxml={logs[1]}"]
     stage("3 of 3: the pages in a browser", turn, python, pages)
     print(
-        f"All passed: {counts(logs[0])} in tests and notebooks, a site without a warning, "
-        f"{counts(logs[1])} on its pages. The book: {PAGE.as_uri()}"
+        f"All is well. Tests and notebooks: {counts(logs[0])}; the site: no warning; "
+        f"its pages: {counts(logs[1])}. The book: {PAGE.as_uri()}"
     )
 
 
