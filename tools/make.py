@@ -117,7 +117,8 @@ def main(arguments: list[str]) -> int:
     if len(rest) != (command in ARGUMENTS) or "" in rest:
         print(f"Say it so: make {command} {ARGUMENTS.get(command, '')}".rstrip())
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a background job starts with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     os.environ.update(ENVIRONMENT)
     try:
         with only_one(ROOT / ".make.lock", f"make {command}") as turn:

@@ -26,8 +26,8 @@ class StoredRuns:
 
     Attributes:
         values: one value per seed, of the notebook at quick size.
-        band: (low, high), the 99 % prediction interval for one more seed, never narrower than the
-            values themselves nor than 2 % of their mean.
+        band: (low, high), the 99.9 % prediction interval for one more seed, never narrower than the
+            values themselves nor than 2 % of their mean to either side.
         full: the value at COURSE_SCALE=full, None until it has been run.
     """
 
