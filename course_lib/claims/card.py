@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,17 @@ def summary(claim: Claim) -> str:
     return text
 
 
+def citation(paper: str) -> str:
+    """The bibliography's key as a reader would say it: "elhage2022toy" is "Elhage 2022"."""
+    found = re.match(r"([a-z]+)(\d{4})", paper)
+    return f"{found[1].capitalize()} {found[2]}" if found else paper
+
+
 def card_text(claim: Claim) -> str:
     """The card for a terminal."""
     return (
-        f"Claim {claim.name}: {claim.status}\n  {claim.states} ({claim.paper}, {claim.where})\n"
+        f"Claim {claim.name}: {claim.status}\n"
+        f"  {claim.states} ({citation(claim.paper)}, {claim.where})\n"
         f"  Measured: {claim.measures}. {summary(claim)}\n  Refuted if {claim.refuted_if}"
     )
 
@@ -58,7 +66,7 @@ def card_html(claim: Claim) -> str:
         f'<div class="course-claim" style="border:1px solid {color};border-left-width:6px;'
         'border-radius:4px;padding:.5em .9em;margin:1em 0;max-width:44em;line-height:1.45">'
         f'<p style="margin:.2em 0"><strong>Claim: {escape(claim.status)}</strong> · '
-        f"{escape(claim.paper)}, {escape(claim.where)}</p>"
+        f"{escape(citation(claim.paper))}, {escape(claim.where)}</p>"
         f'<p style="margin:.4em 0">{escape(claim.states)}</p>'
         f'<p style="margin:.4em 0"><em>Measured:</em> {escape(claim.measures)}.</p>'
         f"{strip(claim)}"
