@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 import yaml
 
+from course_lib.claims.card import interval
 from course_lib.runtime import write_file
 from tools import records
 
@@ -187,26 +188,18 @@ def _claim_row(claim: dict[str, Any]) -> tuple[str, ...]:
         measured += f"; at full size {claim['full']:.4g}"
     band = "no stored runs"
     if claim["band"]:
-        band = f"{_interval(*claim['band'])}, {claim['n_seeds']} seeds"
+        band = f"{interval(*claim['band'])}, {claim['n_seeds']} seeds"
     status = f"**{claim['status']}**"
     if claim["contested"]:
         status += f"; contested: {_plain(claim['contested'])}"
     source = f"{{cite:p}}`{claim['paper']}`, {_plain(claim['where'])}"
     states = f"{_plain(claim['states'])} {source}"
-    return states, measured, band, _interval(*claim["expected"]), status
+    return states, measured, band, interval(*claim["expected"]), status
 
 
 def _plain(text: str) -> str:
     """Text without Markdown's meanings; `_table` takes care of the bar."""
     return re.sub(r"([\\`*_$<\[\]])", r"\\\1", text)
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    if low is None:
-        return f"at most {high:.4g}"
-    if high is None:
-        return f"at least {low:.4g}"
-    return f"{low:.4g} to {high:.4g}"
 
 
 def _cost(root: Path, notebook: Path) -> str:
