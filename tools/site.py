@@ -56,9 +56,14 @@ def is_built_from(inputs: str, site: Path) -> bool:
     return stamp.exists() and stamp.read_text(encoding="utf-8") == f"{inputs} {_digest(site)}"
 
 
+def stale_notebooks(root: Path) -> list[Path]:
+    """The notebooks of the book that have not passed as they stand now, relative to `root`."""
+    return [path for path in tables.notebooks(root) if not records.is_current(root, root / path)]
+
+
 def demand_current(root: Path) -> None:
     """Raise SiteError unless every notebook of the book has passed as it stands now."""
-    stale = [path for path in tables.notebooks(root) if not records.is_current(root, root / path)]
+    stale = stale_notebooks(root)
     if stale:
         names = ", ".join(path.as_posix() for path in stale)
         raise SiteError(
@@ -141,9 +146,12 @@ def _swap(fresh: Path, site: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Command line: `build` is the only command."""
+    """Command line: `build`, or `stale` to list the notebooks that must run first."""
+    if arguments == ["stale"]:
+        print(*(path.as_posix() for path in stale_notebooks(ROOT)), sep="\n")
+        return 0
     if arguments != ["build"]:
-        print("use: python -m tools.site build", file=sys.stderr)
+        print("use: python -m tools.site build (or stale)", file=sys.stderr)
         return 2
     try:
         page = build()
