@@ -31,7 +31,7 @@ from course_lib.models import ToyModel
 from course_lib.superposition import Trainer, reconstruction_loss
 
 Step = Callable[[], None]
-STEPS = 20  # of a timed training
+STEPS = 100  # of a timed training, set-up included
 
 
 def fit(n_instances: int, n_models: int, size: argparse.Namespace, device: torch.device) -> Step:
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--d-hidden", type=int, default=20)
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--probability", type=float, default=0.05)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--json", type=Path, default=Path("_build/benchmarks/toy_models.json"))
     size = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
@@ -119,7 +119,7 @@ def main() -> None:
     n_models = min(size.instances, 32)  # of a loop, this many are timed and scaled up
     per_loop = size.instances / n_models
     ways: dict[str, tuple[Step, int, float]] = {  # what to call, how often, its share of a step
-        "floor": (floor(size, device), STEPS, 1.0),
+        "floor": (floor(size, device), 20, 1.0),
         "batched": (fit(size.instances, 1, size, device), 1, 1 / STEPS),
         "loop": (fit(1, n_models, size, device), 1, per_loop / STEPS),
         "plain": (plain(size, device), n_models, size.instances),
