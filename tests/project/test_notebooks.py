@@ -26,9 +26,9 @@ def write_notebook(project, *sources):
     return path
 
 
-def run(project):
+def run(project, *options):
     return project.runpytest_inprocess(
-        "-p", "tools.notebooks", "--nbval-lax", "--nbval-current-env", "book"
+        "-p", "tools.notebooks", "--nbval-lax", "--nbval-current-env", *options, "book"
     )
 
 
@@ -83,6 +83,18 @@ def test_a_notebook_over_budget_fails_in_one_sentence_and_is_not_recorded(projec
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["over budget: the notebook took * MB of memory (allowed: 1)*"])
     assert records.load(project.path, path) is None
+
+
+def test_a_slow_machine_may_be_lenient_about_the_budget_and_the_next_strict_run_is_not(
+    project, monkeypatch
+):
+    monkeypatch.setattr(records, "PEAK_MB_BUDGET", 1.0)
+    path = write_notebook(project, "1 + 1")
+    result = run(project, "--lenient-budget")
+    result.assert_outcomes(passed=2, warnings=1)
+    assert records.is_current(project.path, path)
+    run(project, "--lenient-budget").assert_outcomes(deselected=2)
+    run(project).assert_outcomes(passed=1, failed=1)
 
 
 def test_an_output_that_changes_after_it_was_shown_is_refused(project):
