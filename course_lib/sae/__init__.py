@@ -1,0 +1,7 @@
+"""Sparse autoencoders: a family of architectures on one base, one trainer, metrics with a truth."""
+
+from course_lib.sae.base import SAE, Loss, squared_error
+from course_lib.sae.relu import ReLUSAE
+from course_lib.sae.topk import TopKSAE
+
+__all__ = ["SAE", "Loss", "ReLUSAE", "TopKSAE", "squared_error"]

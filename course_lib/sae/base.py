@@ -1,0 +1,275 @@
+"""What every sparse autoencoder shares: weights, decoding, the loss, the unit-norm decoder."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from course_lib import runtime, validate
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from typing_extensions import Self
+
+    from course_lib.sae.codes import Codes
+
+FREE_DECODER_START = 0.1  # norm of a decoder row at the start, where the norm is free to grow
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One batch through an SAE: what is minimised, and what came out on the way.
+
+    Attributes:
+        terms: each [*n_instances]; "reconstruction" always, "sparsity" and "aux" where there are.
+        x_hat: [*n_instances, batch, d_in].
+        z: [*n_instances, batch, d_sae], a tensor, or `Codes` where only active latents are kept.
+    """
+
+    terms: dict[str, Tensor]
+    x_hat: Float[Tensor, "*n_instances batch d_in"]
+    z: Float[Tensor, "*n_instances batch d_sae"] | Codes
+
+    @property
+    def total(self) -> Float[Tensor, "*n_instances"]:
+        return sum(self.terms.values())
+
+
+class SAE(nn.Module, ABC):
+    """z = activate((x - b_dec) W_enc + b_enc),  x̂ = z W_dec + b_dec.
+
+    An architecture says what `activate` does to the pre-activations and, if it trains with a
+    penalty, what `sparsity_loss` is; everything else is here. Each argument of a constructor but
+    `seed` is kept as an attribute of the same name, which is what `config` and files rest on.
+
+    Args:
+        d_in: size of the activations.
+        d_sae: number of latents.
+        n_instances: None for one SAE; else that many side by side on a leading axis of every
+            weight. They see the same inputs [batch, d_in] or each its own [n_instances, batch,
+            d_in], and never influence each other.
+        decoder_norm: "unit" keeps every row of W_dec at norm 1 during training, "free" does not.
+        seed: of the initial weights: random decoder rows, W_enc = W_decᵀ, biases 0.
+
+    Attributes:
+        W_enc: [*n_instances, d_in, d_sae], stored so that a latent's numbers lie together.
+        W_dec: [*n_instances, d_sae, d_in].
+        b_enc: [*n_instances, d_sae].
+        b_dec: [*n_instances, d_in].
+
+    Raises:
+        TypeError, ValueError: naming the argument, its value and what is allowed.
+    """
+
+    tied = False  # True where W_enc is a view of W_dec and no weight of its own
+    coefficient: str | None = None  # name of the buffer that scales the sparsity loss
+
+    def __init__(
+        self,
+        d_in: int,
+        d_sae: int,
+        *,
+        n_instances: int | None = None,
+        decoder_norm: str = "unit",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.d_in = validate.positive_int("d_in", d_in)
+        self.d_sae = validate.positive_int("d_sae", d_sae)
+        self.n_instances = n_instances
+        if n_instances is not None:
+            validate.positive_int("n_instances", n_instances)
+        self.decoder_norm = validate.choice("decoder_norm", decoder_norm, ("unit", "free"))
+        W_dec = torch.randn(*self.lead, d_sae, d_in, generator=runtime.generator(seed))
+        W_dec /= W_dec.norm(dim=-1, keepdim=True)
+        if decoder_norm == "free":
+            W_dec *= FREE_DECODER_START
+        self.W_dec = nn.Parameter(W_dec)
+        if not self.tied:
+            self.W_enc = nn.Parameter(W_dec.clone().mT)
+        self.b_enc = nn.Parameter(torch.zeros(*self.lead, d_sae))
+        self.b_dec = nn.Parameter(torch.zeros(*self.lead, d_in))
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """Sizes of the leading axis of every weight: () or (n_instances,)."""
+        return () if self.n_instances is None else (self.n_instances,)
+
+    def per_instance(self, name: str, value: float | Sequence[float], low: float = 0.0) -> Tensor:
+        """`value` as a tensor [*n_instances], one number for all or one for each instance."""
+        tensor = validate.finite(name, value, low).float()
+        try:
+            return tensor.expand(self.lead).clone()
+        except RuntimeError:
+            raise ValueError(
+                f"{name} has shape {list(tensor.shape)}; it must be a number"
+                + (f" or {self.n_instances} numbers." if self.lead else ".")
+            ) from None
+
+    # --- reading and writing -------------------------------------------------------------------
+
+    def pre_activations(
+        self, x: Float[Tensor, "*n_instances batch d_in"]
+    ) -> Float[Tensor, "*n_instances batch d_sae"]:
+        """(x - b_dec) W_enc + b_enc. Raises ValueError when the last axis of x is not d_in."""
+        if x.ndim == 0 or x.shape[-1] != self.d_in:
+            raise ValueError(f"x has shape {list(x.shape)}; its last axis must be {self.d_in}.")
+        if x.ndim == 2 and not self.lead:
+            return torch.addmm(self.encoder_bias, x, self.W_enc)
+        bias = self.encoder_bias
+        return x @ self.W_enc + (bias[:, None] if self.lead else bias)
+
+    @property
+    def encoder_bias(self) -> Float[Tensor, "*n_instances d_sae"]:
+        """b_enc - b_dec W_enc: with it, pre-activations are one product of x."""
+        return self.b_enc - (self.b_dec[..., None, :] @ self.W_enc)[..., 0, :]
+
+    @abstractmethod
+    def activate(
+        self, pre: Float[Tensor, "*n_instances batch d_sae"]
+    ) -> Float[Tensor, "*n_instances batch d_sae"]:
+        """The architecture's non-linearity: pre-activations to latents z ≥ 0."""
+
+    def encode(
+        self, x: Float[Tensor, "*n_instances batch d_in"]
+    ) -> Float[Tensor, "*n_instances batch d_sae"]:
+        """Latents z, dense."""
+        return self.activate(self.pre_activations(x))
+
+    def decode(
+        self, z: Float[Tensor, "*n_instances batch d_sae"]
+    ) -> Float[Tensor, "*n_instances batch d_in"]:
+        """Reconstruction z W_dec + b_dec."""
+        if z.ndim == 2 and not self.lead:
+            return torch.addmm(self.b_dec, z, self.W_dec)
+        return z @ self.W_dec + (self.b_dec[:, None] if self.lead else self.b_dec)
+
+    def forward(
+        self, x: Float[Tensor, "*n_instances batch d_in"]
+    ) -> Float[Tensor, "*n_instances batch d_in"]:
+        """Reconstruct x."""
+        return self.decode(self.encode(x))
+
+    # --- training ------------------------------------------------------------------------------
+
+    def loss(
+        self,
+        x: Float[Tensor, "*n_instances batch d_in"],
+        target: Float[Tensor, "*n_instances batch d_in"] | None = None,
+        *,
+        dead: Bool[Tensor, "*n_instances d_sae"] | None = None,
+    ) -> Loss:
+        """What training minimises on a batch; `target` is x unless something else is to be built.
+
+        The reconstruction term is the mean over the batch of Σ_i (target_i - x̂_i)². `dead` marks
+        latents that have not fired for long; architectures with an auxiliary loss use it.
+        """
+        pre = self.pre_activations(x)
+        z = self.activate(pre)
+        x_hat = self.decode(z)
+        terms = {"reconstruction": squared_error(x if target is None else target, x_hat)}
+        sparsity = self.sparsity_loss(z, pre)
+        if sparsity is not None:
+            terms["sparsity"] = sparsity
+        return Loss(terms, x_hat, z)
+
+    def sparsity_loss(
+        self,
+        z: Float[Tensor, "*n_instances batch d_sae"],
+        pre: Float[Tensor, "*n_instances batch d_sae"],
+    ) -> Float[Tensor, "*n_instances"] | None:
+        """The penalty, coefficient included; None where sparsity comes from `activate` alone."""
+        return None
+
+    def schedule(self, progress: float) -> None:
+        """Called before each step with the share of training done, in [0, 1]."""
+        return None
+
+    @torch.no_grad()
+    def prepare_gradients(self) -> None:
+        """Called between backward and the optimiser: for unit rows, keep only what turns them."""
+        grad = self.W_dec.grad
+        if self.decoder_norm == "unit" and grad is not None:
+            along = (grad * self.W_dec).sum(dim=-1, keepdim=True)
+            grad.addcmul_(along, self.W_dec, value=-1)
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Called after each optimiser step: rows of W_dec back to norm 1 where they are kept so."""
+        if self.decoder_norm == "unit":
+            self.W_dec /= self.W_dec.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+
+    @torch.no_grad()
+    def fold_scale(self, scale: float) -> None:
+        """Turn an SAE trained on `scale` x into the same one for x, exactly.
+
+        Latents and everything measured in their units (biases, thresholds) are divided by the
+        scale; directions stay. A penalty's coefficient is divided too, so that the loss on x is
+        the loss on `scale` x divided by scale².
+        """
+        self.b_enc /= scale
+        self.b_dec /= scale
+        if self.coefficient is not None:
+            getattr(self, self.coefficient).div_(scale)
+
+    @torch.no_grad()
+    def revive(self, latents: Tensor, directions: Float[Tensor, "n d_in"], size: float) -> None:
+        """Give dead latents new directions (unit rows), encoder rows of norm `size`, no bias.
+
+        `latents` indexes the leading axes of W_dec: [n] of d_sae, or a tuple (instance, latent).
+        """
+        norm = self.W_dec.norm(dim=-1).mean()
+        self.W_dec[latents] = directions if self.decoder_norm == "unit" else directions * norm
+        self.W_enc.mT[latents] = directions * size
+        self.b_enc[latents] = 0.0
+
+    # --- one of several, and files -------------------------------------------------------------
+
+    @property
+    def config(self) -> dict[str, object]:
+        """The constructor's arguments but `seed`, so that type(sae)(**sae.config) is its twin."""
+        names = {
+            name: None
+            for cls in reversed(type(self).__mro__)
+            if "__init__" in vars(cls) and issubclass(cls, SAE)
+            for name, parameter in inspect.signature(cls.__init__).parameters.items()
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        }
+        values = {name: getattr(self, name) for name in names if name not in ("self", "seed")}
+        return {k: v.tolist() if isinstance(v, Tensor) else v for k, v in values.items()}
+
+    @torch.no_grad()
+    def instance(self, index: int) -> Self:
+        """Instance `index` of several as an SAE of its own, with copied weights."""
+        if self.n_instances is None:
+            raise ValueError("This SAE has no instances; it was made with n_instances=None.")
+        if not -self.n_instances <= index < self.n_instances:
+            raise IndexError(f"index is {index}; there are {self.n_instances} instances.")
+        config = {
+            key: value[index] if isinstance(value, (list, tuple)) and key in self.varying else value
+            for key, value in self.config.items()
+        }
+        one = type(self)(**config | {"n_instances": None}).to(self.W_dec)
+        own = self.state_dict()
+        for name, tensor in one.state_dict().items():
+            tensor.copy_(own[name][index])
+        return one
+
+    varying: tuple[str, ...] = ()  # constructor arguments that may hold one value per instance
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={value!r}" for name, value in self.config.items())
+
+
+def squared_error(
+    target: Float[Tensor, "*n_instances batch d_in"],
+    x_hat: Float[Tensor, "*n_instances batch d_in"],
+) -> Float[Tensor, "*n_instances"]:
+    """Mean over the batch of Σ_i (target_i - x̂_i)², per instance."""
+    return (target - x_hat).square().sum(dim=-1).mean(dim=-1)

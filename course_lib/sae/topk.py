@@ -1,0 +1,80 @@
+"""TopK: the k largest pre-activations of each input, and nothing in the loss but reconstruction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from course_lib import validate
+from course_lib.sae.base import SAE, Loss
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+AUX_COEFFICIENT = 1 / 32  # Gao et al. 2024, appendix A.2
+
+
+class TopKSAE(SAE):
+    """z keeps the k largest pre-activations of each input, through a ReLU; the rest are 0.
+
+    Dead latents learn from AuxK: the `aux_k` largest of them rebuild what the others left over.
+    Source: Gao et al. 2024, "Scaling and evaluating sparse autoencoders", section 2.3 and A.2.
+
+    Args:
+        k: active latents per input.
+        aux_k: dead latents that take part in AuxK; None for d_in / 2, 0 for no AuxK.
+        d_in, d_sae, n_instances, decoder_norm, seed: as in `SAE`.
+    """
+
+    def __init__(
+        self,
+        d_in: int,
+        d_sae: int,
+        k: int,
+        *,
+        aux_k: int | None = None,
+        n_instances: int | None = None,
+        decoder_norm: str = "unit",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(d_in, d_sae, n_instances=n_instances, decoder_norm=decoder_norm, seed=seed)
+        self.k = validate.positive_int("k", k)
+        if k > d_sae:
+            raise ValueError(f"k is {k}; it must be at most d_sae = {d_sae}.")
+        self.aux_k = d_in // 2 if aux_k is None else validate.positive_int("aux_k", aux_k, 0)
+
+    def activate(self, pre: Tensor) -> Tensor:
+        values, latents = pre.topk(self.k, dim=-1)
+        return torch.zeros_like(pre).scatter(-1, latents, values.relu())
+
+    def loss(
+        self,
+        x: Float[Tensor, "*n_instances batch d_in"],
+        target: Float[Tensor, "*n_instances batch d_in"] | None = None,
+        *,
+        dead: Bool[Tensor, "*n_instances d_sae"] | None = None,
+    ) -> Loss:
+        loss = super().loss(x, target)
+        residual = (x if target is None else target) - loss.x_hat.detach()
+        if dead is not None and self.aux_k and dead.any():
+            loss.terms["aux"] = self.aux_loss(x, residual, dead)
+        return loss
+
+    def aux_loss(
+        self,
+        x: Float[Tensor, "*n_instances batch d_in"],
+        residual: Float[Tensor, "*n_instances batch d_in"],
+        dead: Bool[Tensor, "*n_instances d_sae"],
+    ) -> Float[Tensor, "*n_instances"]:
+        """How well the `aux_k` largest dead latents rebuild the residual, which is a constant here.
+
+        Scaled by AUX_COEFFICIENT and, where fewer than `aux_k` latents are dead, by their share.
+        """
+        pre = self.pre_activations(x).masked_fill(~dead[..., None, :], -torch.inf)
+        values, latents = pre.topk(min(self.aux_k, self.d_sae), dim=-1)
+        z = torch.zeros_like(pre).scatter(-1, latents, values.relu())
+        share = (dead.sum(dim=-1) / self.aux_k).clamp(max=1)
+        error = (residual - z @ self.W_dec).square().sum(dim=-1).mean(dim=-1)
+        return AUX_COEFFICIENT * share * error
