@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -83,6 +83,20 @@ def progress(steps: Iterable[T], description: str) -> Iterable[T]:
     except ModuleNotFoundError:
         return steps
     return tqdm(steps, desc=description, leave=False, mininterval=0.5)
+
+
+class TrainingStopped(KeyboardInterrupt):
+    """Training was interrupted; `trainer.fit()` goes on where it stopped."""
+
+    def __init__(self, trainer: Any, note: str = "") -> None:
+        self.trainer = trainer
+        super().__init__(
+            f"Training stopped at step {trainer.step} of {trainer.steps}. The model keeps what it "
+            f"has learnt; call fit() of the same trainer to go on from there.{note}"
+        )
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 def write_file(path: str | Path, content: str | bytes) -> Path:

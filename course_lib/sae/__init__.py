@@ -3,5 +3,6 @@
 from course_lib.sae.base import SAE, Loss, squared_error
 from course_lib.sae.relu import ReLUSAE
 from course_lib.sae.topk import TopKSAE
+from course_lib.sae.trainer import Trainer
 
-__all__ = ["SAE", "Loss", "ReLUSAE", "TopKSAE", "squared_error"]
+__all__ = ["SAE", "Loss", "ReLUSAE", "TopKSAE", "Trainer", "squared_error"]

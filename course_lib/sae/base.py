@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib import runtime, validate
+from course_lib.sae.start import center
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -186,6 +187,19 @@ class SAE(nn.Module, ABC):
     ) -> Float[Tensor, "*n_instances"] | None:
         """The penalty, coefficient included; None where sparsity comes from `activate` alone."""
         return None
+
+    def target(self, x: Tensor, target: Tensor | None = None) -> Tensor:
+        """What `loss` with these arguments wants to rebuild."""
+        return x if target is None else target
+
+    def scale_batch(self, scale: float, *batch: Tensor) -> tuple[Tensor, ...]:
+        """The arguments of `loss` in units where activations are `scale` times as large."""
+        return tuple(part * scale for part in batch)
+
+    @torch.no_grad()
+    def start(self, how: str, *batch: Tensor) -> None:
+        """Put b_dec at the centre of the first activations: "mean", "geometric_median", "zero"."""
+        self.b_dec.copy_(center(batch[0], how))
 
     def schedule(self, progress: float) -> None:
         """Called before each step with the share of training done, in [0, 1]."""

@@ -14,13 +14,12 @@ from course_lib.superposition.measures import (
     represented_fraction,
 )
 from course_lib.superposition.phases import PHASES, analytic_losses, classify_phase
-from course_lib.superposition.training import Trainer, TrainingStopped, reconstruction_loss
+from course_lib.superposition.training import Trainer, reconstruction_loss
 
 __all__ = [
     "PHASES",
     "REPRESENTED_NORM",
     "Trainer",
-    "TrainingStopped",
     "analytic_losses",
     "attack_gain",
     "classify_phase",

@@ -24,20 +24,6 @@ CPU_CACHE_ENTRIES = 420_000  # numbers of one activation tensor that stay in a C
 CPU_GROUPS = 4  # groups to share out among threads, if there are as many instances
 
 
-class TrainingStopped(KeyboardInterrupt):
-    """Training was interrupted; `trainer.fit()` goes on where it stopped."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        super().__init__(
-            f"Training stopped at step {trainer.step} of {trainer.steps}. The model keeps what it "
-            "has learnt; call fit() of the same trainer to go on from there."
-        )
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
-
-
 def reconstruction_loss(
     x_hat: Float[Tensor, "n_instances batch n_features"],
     target: Float[Tensor, "n_instances batch n_features"],
@@ -129,7 +115,7 @@ class Trainer:
     def fit(self) -> Float[Tensor, "steps n_instances"]:
         """Train up to `steps` and return `losses`; after an interruption, go on.
 
-        Raises TrainingStopped on Ctrl-C and FloatingPointError when a loss is no longer finite.
+        Raises runtime.TrainingStopped on Ctrl-C, FloatingPointError when a loss is not finite.
         """
         steps = runtime.progress(range(self.step, self.steps), "training toy models")
         try:
@@ -137,7 +123,7 @@ class Trainer:
                 for _ in steps:
                     self._train_step(workers)
         except KeyboardInterrupt:
-            raise TrainingStopped(self) from None
+            raise runtime.TrainingStopped(self) from None
         if not self.losses.isfinite().all():
             bad = int((~self.losses.isfinite()).any(dim=1).nonzero()[0])
             raise FloatingPointError(

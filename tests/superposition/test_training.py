@@ -7,8 +7,8 @@ import torch
 
 from course_lib.data import SparseFeatures, importance_decay
 from course_lib.models import ToyModel
-from course_lib.runtime import generator
-from course_lib.superposition import Trainer, TrainingStopped, reconstruction_loss, training
+from course_lib.runtime import TrainingStopped, generator
+from course_lib.superposition import Trainer, reconstruction_loss, training
 from course_lib.superposition.gradient import BufferPool, GradientStep
 
 VARIANTS = list(

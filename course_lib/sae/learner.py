@@ -1,0 +1,206 @@
+"""One SAE in training: its optimiser, its dead latents, its sparsity, its history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Generator, Tensor
+
+from course_lib import validate
+from course_lib.sae.base import SAE, Loss
+from course_lib.sae.batches import Batch
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+CONTROLLER_RATE = 0.02  # largest relative change of the coefficient in one step
+CONTROLLER_MEMORY = 0.95  # of the running mean of l0
+REVIVED_SIZE = 0.2  # encoder norm of a revived latent, as a share of the living ones' mean
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; the arguments of `Trainer`, where each is explained."""
+
+    steps: int
+    batch_size: int
+    lr: float
+    lr_warmup: float
+    lr_decay: float
+    sparsity_warmup: float
+    target_l0: float | tuple[float, ...] | None
+    dead_after: int
+    resample_every: int | None
+    center: str
+    scale_activations: bool
+    autocast: bool
+    compile: bool
+    log_every: int
+    seed: int
+
+    def lr_at(self, step: int) -> float:
+        """Linear warm-up, constant, linear decay to 0; the two are shares of all steps."""
+        rise, fall = self.lr_warmup * self.steps, self.lr_decay * self.steps
+        up = (step + 1) / rise if step + 1 < rise else 1.0
+        down = (self.steps - step) / fall if self.steps - step < fall else 1.0
+        return self.lr * min(up, down)
+
+    def sparsity_at(self, step: int) -> float:
+        """Share of the penalty in force: rises linearly from 0 to 1."""
+        rise = self.sparsity_warmup * self.steps
+        return step / rise if step < rise else 1.0
+
+
+class Learner:
+    """Trains one SAE, with or without instances, on the batches it is given."""
+
+    def __init__(self, sae: SAE, recipe: Recipe) -> None:
+        self.sae, self.recipe = sae, recipe
+        if recipe.target_l0 is not None and sae.coefficient is None:
+            raise ValueError(
+                f"target_l0 is {recipe.target_l0}, but {type(sae).__name__} has no penalty to "
+                "steer by; its sparsity is set by its own arguments."
+            )
+        self.device = sae.W_dec.device
+        fused = self.device.type in ("cpu", "cuda")
+        self.optimizer = torch.optim.Adam(sae.parameters(), lr=recipe.lr, fused=fused)
+        self.inputs_since_fired = torch.zeros(*sae.lead, sae.d_sae, device=self.device)
+        self.mean_l0 = torch.zeros(sae.lead, device=self.device)
+        if recipe.target_l0 is not None:
+            self.target_l0 = sae.per_instance("target_l0", recipe.target_l0, 1e-3).to(self.device)
+        self.history: dict[str, list[Tensor]] = {}
+        self.loss: Callable[..., Loss] = torch.compile(sae.loss) if recipe.compile else sae.loss
+
+    @property
+    def dead(self) -> Bool[Tensor, "*n_instances d_sae"]:
+        """Latents that have not fired on the last `dead_after` inputs."""
+        return self.inputs_since_fired >= self.recipe.dead_after
+
+    def train_step(self, step: int, batch: Batch, generator: Callable[[], Generator]) -> None:
+        recipe, sae = self.recipe, self.sae
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.lr_at(step)
+        sae.schedule(step / recipe.steps)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.autocast):
+            loss = self.loss(*batch, dead=self.dead)
+        if "sparsity" in loss.terms:
+            loss.terms["sparsity"] = loss.terms["sparsity"] * recipe.sparsity_at(step)
+        self.optimizer.zero_grad()
+        loss.total.sum().backward()
+        sae.prepare_gradients()
+        self.optimizer.step()
+        sae.constrain()
+        self._count(step, loss, batch)
+        every = recipe.resample_every
+        if every is not None and (step + 1) % every == 0 and step + 1 < recipe.steps:
+            self.resample(loss, batch, generator())
+
+    @torch.no_grad()
+    def _count(self, step: int, loss: Loss, batch: Batch) -> None:
+        if isinstance(loss.z, Tensor):
+            active = (loss.z != 0).reshape(*self.sae.lead, -1, self.sae.d_sae)
+            l0, fired = active.sum(dim=-1, dtype=torch.float32).mean(dim=-1), active.any(dim=-2)
+        else:
+            l0, fired = loss.z.l0(), loss.z.fired()
+        self.inputs_since_fired += self.recipe.batch_size
+        self.inputs_since_fired.masked_fill_(fired, 0.0)
+        if self.recipe.target_l0 is not None:
+            self._steer(step, l0)
+        if (step + 1) % self.recipe.log_every == 0 or step + 1 == self.recipe.steps:
+            row = {
+                "step": torch.tensor(step + 1),
+                "loss": loss.total.detach(),
+                "fvu": self._fvu(self.sae.target(*batch), loss.x_hat),
+                "l0": l0,
+                "dead": self.dead.float().mean(dim=-1),
+            }
+            if self.sae.coefficient is not None:
+                row["coefficient"] = getattr(self.sae, self.sae.coefficient).clone()
+            for name, value in row.items():
+                self.history.setdefault(name, []).append(value.cpu())
+
+    def _fvu(self, target: Tensor, x_hat: Tensor) -> Float[Tensor, "*n_instances"]:
+        rows = (*self.sae.lead, -1, x_hat.shape[-1])
+        target, x_hat = target.expand_as(x_hat).reshape(rows), x_hat.reshape(rows)
+        error = (target - x_hat).square().sum(dim=(-1, -2))
+        return error / (target - target.mean(dim=-2, keepdim=True)).square().sum(dim=(-1, -2))
+
+    def _steer(self, step: int, l0: Float[Tensor, "*n_instances"]) -> None:
+        """Move the coefficient towards the target: the further off l0 is, the faster."""
+        memory = CONTROLLER_MEMORY if step else 0.0
+        self.mean_l0 = memory * self.mean_l0 + (1 - memory) * l0
+        if self.recipe.sparsity_at(step) == 1.0:
+            off = (self.mean_l0.clamp_min(1e-3) / self.target_l0).log().clamp(-1, 1)
+            getattr(self.sae, self.sae.coefficient).mul_((CONTROLLER_RATE * off).exp())
+
+    @torch.no_grad()
+    def resample(self, loss: Loss, batch: Batch, generator: Generator) -> None:
+        """Turn dead latents towards inputs that are rebuilt badly, drawn by their squared error.
+
+        Their moments in the optimiser start again from 0. Source: Bricken et al. 2023, "Towards
+        Monosemanticity", appendix on neuron resampling.
+        """
+        sae, dead = self.sae, self.dead
+        error = (sae.target(*batch) - loss.x_hat).square().sum(dim=-1)
+        x = batch[0].expand(*error.shape, sae.d_in)
+        alive_size = sae.W_enc.norm(dim=-2)[~dead].mean() if (~dead).any() else 1.0
+        for index in range(sae.n_instances or 1):
+            at = (index,) if sae.lead else ()
+            latents = dead[at].nonzero()[:, 0]
+            if len(latents) == 0:
+                continue
+            weights = error[at].flatten().float().cpu()
+            rows = torch.multinomial(weights, len(latents), replacement=True, generator=generator)
+            rows = x[at].reshape(-1, sae.d_in)[rows.to(x.device)] - sae.b_dec[at]
+            directions = rows / rows.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+            where = (*at, latents) if at else latents
+            sae.revive(where, directions.to(sae.W_dec.dtype), REVIVED_SIZE * float(alive_size))
+            self._forget(where)
+            self.inputs_since_fired[where] = 0.0
+
+    def _forget(self, where: Tensor | tuple[int, Tensor]) -> None:
+        for name, parameter in self.sae.named_parameters():
+            for moment in ("exp_avg", "exp_avg_sq"):
+                state = self.optimizer.state[parameter].get(moment)
+                if state is not None and name == "W_enc":
+                    state.mT[where] = 0.0
+                elif state is not None and name != "b_dec":
+                    state[where] = 0.0
+
+    def state_dict(self) -> dict[str, object]:
+        """All that a resumed run needs."""
+        return {
+            "sae": self.sae.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "inputs_since_fired": self.inputs_since_fired,
+            "mean_l0": self.mean_l0,
+            "history": self.history,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self.sae.load_state_dict(state["sae"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.inputs_since_fired = state["inputs_since_fired"].to(self.device)
+        self.mean_l0 = state["mean_l0"].to(self.device)
+        self.history = state["history"]
+
+
+def recipe(**arguments) -> Recipe:
+    """A `Recipe` with every value checked."""
+    for name in ("steps", "batch_size", "dead_after", "log_every"):
+        validate.positive_int(name, arguments[name])
+    validate.positive_int("seed", arguments["seed"], minimum=0)
+    for name in ("lr_warmup", "lr_decay", "sparsity_warmup"):
+        validate.number(name, arguments[name], 0.0, 1.0)
+    if validate.number("lr", arguments["lr"], 0.0) == 0:
+        raise ValueError("lr is 0; it must be above 0.")
+    if arguments["target_l0"] is not None:
+        values = validate.finite("target_l0", arguments["target_l0"], 1e-3).tolist()
+        arguments["target_l0"] = tuple(values) if isinstance(values, list) else values
+    if arguments["resample_every"] is not None:
+        validate.positive_int("resample_every", arguments["resample_every"])
+    validate.choice("center", arguments["center"], ("mean", "geometric_median", "zero"))
+    return Recipe(**arguments)

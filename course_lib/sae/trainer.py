@@ -1,0 +1,250 @@
+"""Train sparse autoencoders of any architecture, several on one stream."""
+
+from __future__ import annotations
+
+import io
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from course_lib import runtime
+from course_lib.sae.base import SAE
+from course_lib.sae.batches import Batch, Data, batches, step_generator
+from course_lib.sae.learner import Learner, recipe
+from course_lib.sae.start import activation_scale
+
+START_ROWS = 4096  # activations that scale and centre are measured on, about
+
+
+class Trainer:
+    """Adam on `sae.loss`, for one SAE or a list that learns from the same stream.
+
+    SAEs of a list, and instances of one SAE, never influence each other. Everything random comes
+    from `seed` and the number of the step, so a run that was stopped and resumed ends, on a CPU,
+    with the same weights bit for bit as one that was not.
+
+    Args:
+        saes: trained in place, on the device of their parameters.
+        data: a tensor [rows, d_in], a world, paths of shards or an iterable: see `batches`.
+        steps, batch_size, lr: lr is Adam's rate between warm-up and decay.
+        lr_warmup, lr_decay: shares of the steps over which lr rises from 0 and falls back to 0.
+        sparsity_warmup: share of the steps over which a penalty rises from 0 to its coefficient.
+        target_l0: steer the penalty's coefficient to this mean number of active latents; a number
+            or one per instance.
+        dead_after: inputs without firing after which a latent counts as dead.
+        resample_every: steps between resamplings of dead latents; None for none.
+        center: where b_dec starts: "mean" or "geometric_median" of the first activations, "zero".
+        scale_activations: train on activations of mean norm sqrt(d_in) and fold the factor into
+            weights, biases, thresholds and coefficients at the end (`SAE.fold_scale`).
+        autocast: compute losses in bfloat16, weights and optimiser staying as they are.
+        compile: run the loss through torch.compile.
+        log_every: steps between rows of `history`; None for about a hundred rows.
+        checkpoint: file to save to every `checkpoint_every` steps, on Ctrl-C and at the end;
+            if it exists when `fit` begins, training goes on from it.
+        seed: of the stream and of everything random in training.
+
+    Attributes:
+        history: one dict per SAE, from "step", "loss", "fvu", "l0", "dead" and, with a penalty,
+            "coefficient" to a tensor [rows, *n_instances], measured on the batch of that step.
+        step: number of steps done.
+        scale: factor of the activations; 1.0 before training and without `scale_activations`.
+
+    Raises:
+        TypeError, ValueError: naming the argument, its value and what is allowed.
+    """
+
+    def __init__(
+        self,
+        saes: SAE | Sequence[SAE],
+        data: Data,
+        *,
+        steps: int,
+        batch_size: int = 2048,
+        lr: float = 3e-4,
+        lr_warmup: float = 0.05,
+        lr_decay: float = 0.2,
+        sparsity_warmup: float = 0.05,
+        target_l0: float | Sequence[float] | None = None,
+        dead_after: int = 256_000,
+        resample_every: int | None = None,
+        center: str = "mean",
+        scale_activations: bool = True,
+        autocast: bool = False,
+        compile: bool = False,
+        log_every: int | None = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        self.recipe = recipe(
+            steps=steps, batch_size=batch_size, lr=lr, lr_warmup=lr_warmup, lr_decay=lr_decay,
+            sparsity_warmup=sparsity_warmup, target_l0=target_l0, dead_after=dead_after,
+            resample_every=resample_every, center=center, scale_activations=scale_activations,
+            autocast=autocast, compile=compile, log_every=log_every or max(1, steps // 100),
+            seed=seed,
+        )  # fmt: skip
+        self.saes = [saes] if isinstance(saes, SAE) else list(saes)
+        if not self.saes:
+            raise ValueError("saes is empty; give an SAE or a list of them.")
+        self.source = batches(data, batch_size, seed)
+        self.learners = [Learner(sae, self.recipe) for sae in self.saes]
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.checkpoint_every = checkpoint_every
+        self.steps, self.step, self.scale, self.finished = steps, 0, 1.0, False
+
+    @property
+    def history(self) -> list[dict[str, Tensor]]:
+        return [
+            {name: torch.stack(values) for name, values in learner.history.items()}
+            for learner in self.learners
+        ]
+
+    def fit(self) -> list[dict[str, Tensor]]:
+        """Train to the last step, fold the scale, and return `history`.
+
+        Raises runtime.TrainingStopped on Ctrl-C (after the step under way, once all is saved) and
+        FloatingPointError when a loss is no longer finite.
+        """
+        if self.finished:
+            return self.history
+        if self.step == 0 and self.checkpoint is not None and self.checkpoint.exists():
+            self._load()
+            if self.finished:
+                return self.history
+        if self.step == 0:
+            self._start()
+        bar = runtime.progress(range(self.step, self.recipe.steps), "training SAEs")
+        with _interruptions() as stopped, torch.random.fork_rng():
+            for step in bar:
+                self._train_step(step)
+                if self.step % self.recipe.log_every == 0:
+                    self._report(bar)
+                if stopped.is_set():
+                    self._save()
+                    where = "" if self.checkpoint is None else f" It is saved in {self.checkpoint}."
+                    raise runtime.TrainingStopped(self, where) from None
+                if self.step % self.checkpoint_every == 0:
+                    self._save()
+        self.finish()
+        return self.history
+
+    def finish(self) -> None:
+        """Fold the scale into the SAEs; `fit` does it at the end, call it to keep a stopped run."""
+        if not self.finished:
+            for sae in self.saes:
+                sae.fold_scale(self.scale)
+            self.finished = True
+            self._save()
+
+    # --- one step --------------------------------------------------------------------------------
+
+    def _train_step(self, step: int) -> None:
+        batch = self.source.batch(step)
+        torch.manual_seed(_number(self.recipe.seed, step))
+        for index, learner in enumerate(self.learners):
+            learner.train_step(
+                step,
+                self._prepare(learner.sae, batch),
+                lambda index=index: step_generator(self.recipe.seed + index, step),
+            )
+        self.step = step + 1
+
+    def _prepare(self, sae: SAE, batch: Batch) -> Batch:
+        batch = tuple(part.to(sae.W_dec, non_blocking=True) for part in batch)
+        return sae.scale_batch(self.scale, *batch) if self.scale != 1.0 else batch
+
+    def _start(self) -> None:
+        first = self.source.batch(0)
+        rows = [first]
+        while sum(len(batch[0]) for batch in rows) < START_ROWS and len(rows) < 8:
+            rows.append(self.source.batch(len(rows)))
+        joined = tuple(torch.cat(parts, dim=-2) for parts in zip(*rows, strict=True))
+        if self.recipe.scale_activations:
+            self.scale = activation_scale(joined[0])
+        for sae in self.saes:
+            sae.start(self.recipe.center, *self._prepare(sae, joined))
+
+    def _report(self, bar: object) -> None:
+        last = [{name: rows[-1].float().mean() for name, rows in h.items()} for h in self.history]
+        for sae, row in zip(self.saes, last, strict=True):
+            if not row["loss"].isfinite():
+                raise FloatingPointError(
+                    f"The loss of {type(sae).__name__} is not finite at step {self.step} with "
+                    f"lr = {self.recipe.lr}; lower lr, or look for outliers in the data."
+                )
+        if hasattr(bar, "set_postfix_str"):
+            text = "; ".join(f"fvu {row['fvu']:.3f} l0 {row['l0']:.1f}" for row in last[:3])
+            bar.set_postfix_str(text, refresh=False)
+
+    # --- files -----------------------------------------------------------------------------------
+
+    def _identity(self) -> dict[str, object]:
+        """What must be equal for a checkpoint to fit; a coefficient that is steered may differ."""
+        saes = [
+            [type(s).__name__, {k: v for k, v in s.config.items() if k != s.coefficient}]
+            for s in self.saes
+        ]
+        return {"recipe": asdict(self.recipe), "saes": saes}
+
+    def _save(self) -> None:
+        if self.checkpoint is None:
+            return
+        content = io.BytesIO()
+        state = {
+            "identity": self._identity(), "step": self.step, "scale": self.scale,
+            "finished": self.finished,
+            "learners": [learner.state_dict() for learner in self.learners],
+        }  # fmt: skip
+        torch.save(state, content)
+        runtime.write_file(self.checkpoint, content.getvalue())
+
+    def _load(self) -> None:
+        try:
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            identity = state["identity"]
+        except Exception as error:
+            raise ValueError(
+                f"{self.checkpoint} is no checkpoint that can be read ({type(error).__name__}); "
+                "delete it to train from the start, or name another file."
+            ) from error
+        if identity != self._identity():
+            was, now = ({**i["recipe"], "saes": i["saes"]} for i in (identity, self._identity()))
+            changed = ", ".join(f"{k} {was[k]} (now {now[k]})" for k in now if was[k] != now[k])
+            raise ValueError(
+                f"{self.checkpoint} belongs to another training: {changed}. Train with the same "
+                "arguments to go on, or name another file."
+            )
+        for learner, saved in zip(self.learners, state["learners"], strict=True):
+            learner.load_state_dict(saved)
+        self.step, self.scale, self.finished = state["step"], state["scale"], state["finished"]
+
+
+def _number(seed: int, step: int) -> int:
+    return step_generator(seed, step).initial_seed()
+
+
+@contextmanager
+def _interruptions() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event, so that a step is never left half done; a second one stops at once."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(signum: int, frame: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
