@@ -1,9 +1,21 @@
 """Worlds with planted ground truth.
 
-So far: sparse features, drawn independently or in correlated and anti-correlated pairs, and the
-laws that say how important and how frequent each one is.
+Laws of sparse features: independent, in correlated and anti-correlated pairs, or on a tree
+(`sample(batch_size, generator)` gives [n_instances, batch, n_features]), and the laws that say how
+important and how frequent each one is. Dictionaries of directions to write them along. Worlds of
+activations made of both, or of smooth functions: `sample` gives x, `sample_with_features` gives x
+and the truth of the same draw.
 """
 
+from course_lib.data.dictionaries import (
+    low_coherence_dictionary,
+    paired_dictionary,
+    random_dictionary,
+)
+from course_lib.data.functions import PlantedFunctions
+from course_lib.data.hierarchy import HierarchicalFeatures, tree_dictionary
+from course_lib.data.paired import PairedViews
+from course_lib.data.planted import PlantedActivations
 from course_lib.data.sparse import (
     AntiCorrelatedPairs,
     CorrelatedPairs,
@@ -15,7 +27,15 @@ from course_lib.data.sparse import (
 __all__ = [
     "AntiCorrelatedPairs",
     "CorrelatedPairs",
+    "HierarchicalFeatures",
+    "PairedViews",
+    "PlantedActivations",
+    "PlantedFunctions",
     "SparseFeatures",
     "importance_decay",
+    "low_coherence_dictionary",
+    "paired_dictionary",
     "power_law_probability",
+    "random_dictionary",
+    "tree_dictionary",
 ]
