@@ -198,8 +198,10 @@ class SAE(nn.Module, ABC):
 
     @torch.no_grad()
     def start(self, how: str, *batch: Tensor) -> None:
-        """Put b_dec at the centre of the first activations: "mean", "geometric_median", "zero"."""
-        self.b_dec.copy_(center(batch[0], how))
+        """Put b_dec at the centre of the first batch: "mean", "geometric_median" or "zero"."""
+        x = batch[0]
+        own = self.lead and x.ndim > 2 and len(x) == self.n_instances
+        self.b_dec.copy_(torch.stack([center(part, how) for part in x]) if own else center(x, how))
 
     def schedule(self, progress: float) -> None:
         """Called before each step with the share of training done, in [0, 1]."""

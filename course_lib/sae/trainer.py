@@ -19,8 +19,6 @@ from course_lib.sae.batches import Batch, Data, batches, step_generator
 from course_lib.sae.learner import Learner, recipe
 from course_lib.sae.start import activation_scale
 
-START_ROWS = 4096  # activations that scale and centre are measured on, about
-
 
 class Trainer:
     """Adam on `sae.loss`, for one SAE or a list that learns from the same stream.
@@ -39,9 +37,9 @@ class Trainer:
             or one per instance.
         dead_after: inputs without firing after which a latent counts as dead.
         resample_every: steps between resamplings of dead latents; None for none.
-        center: where b_dec starts: "mean" or "geometric_median" of the first activations, "zero".
-        scale_activations: train on activations of mean norm sqrt(d_in) and fold the factor into
-            weights, biases, thresholds and coefficients at the end (`SAE.fold_scale`).
+        center: where b_dec starts: "mean" or "geometric_median" of the first batch, or "zero".
+        scale_activations: train on activations of mean norm sqrt(d_in), measured on the first
+            batch, and fold the factor into the SAE at the end (`SAE.fold_scale`).
         autocast: compute losses in bfloat16, weights and optimiser staying as they are.
         compile: run the loss through torch.compile.
         log_every: steps between rows of `history`; None for about a hundred rows.
@@ -120,7 +118,8 @@ class Trainer:
         if self.step == 0:
             self._start()
         bar = runtime.progress(range(self.step, self.recipe.steps), "training SAEs")
-        with _interruptions() as stopped, torch.random.fork_rng():
+        devices = {learner.device for learner in self.learners if learner.device.type == "cuda"}
+        with _interruptions() as stopped, torch.random.fork_rng(devices=devices):
             for step in bar:
                 self._train_step(step)
                 if self.step % self.recipe.log_every == 0:
@@ -146,7 +145,7 @@ class Trainer:
 
     def _train_step(self, step: int) -> None:
         batch = self.source.batch(step)
-        torch.manual_seed(_number(self.recipe.seed, step))
+        torch.manual_seed(step_generator(self.recipe.seed, step).initial_seed())
         for index, learner in enumerate(self.learners):
             learner.train_step(
                 step,
@@ -160,15 +159,11 @@ class Trainer:
         return sae.scale_batch(self.scale, *batch) if self.scale != 1.0 else batch
 
     def _start(self) -> None:
-        first = self.source.batch(0)
-        rows = [first]
-        while sum(len(batch[0]) for batch in rows) < START_ROWS and len(rows) < 8:
-            rows.append(self.source.batch(len(rows)))
-        joined = tuple(torch.cat(parts, dim=-2) for parts in zip(*rows, strict=True))
+        batch = self.source.batch(0)
         if self.recipe.scale_activations:
-            self.scale = activation_scale(joined[0])
+            self.scale = activation_scale(batch[0])
         for sae in self.saes:
-            sae.start(self.recipe.center, *self._prepare(sae, joined))
+            sae.start(self.recipe.center, *self._prepare(sae, batch))
 
     def _report(self, bar: object) -> None:
         last = [{name: rows[-1].float().mean() for name, rows in h.items()} for h in self.history]
@@ -223,10 +218,6 @@ class Trainer:
         for learner, saved in zip(self.learners, state["learners"], strict=True):
             learner.load_state_dict(saved)
         self.step, self.scale, self.finished = state["step"], state["scale"], state["finished"]
-
-
-def _number(seed: int, step: int) -> int:
-    return step_generator(seed, step).initial_seed()
 
 
 @contextmanager

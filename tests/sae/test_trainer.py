@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     assert not same(runs[0], runs[2])
 
 
-@pytest.mark.parametrize("stop", [10, 25, 47])
+@pytest.mark.parametrize("stop", [1, 25, 41])
 def test_ctrl_c_finishes_the_step_and_a_new_process_would_go_on_bit_for_bit(tmp_path, stop):
     straight, stopped, resumed = pair(), pair(), pair()
     settings = QUICK | {"resample_every": 15, "target_l0": None}
