@@ -1,0 +1,291 @@
+"""SAEs on disk: a folder with `cfg.json` and `sae_weights.safetensors`, laid out as by SAELens."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from course_lib import runtime, validate
+from course_lib.sae import saelens
+from course_lib.sae.base import SAE
+
+if TYPE_CHECKING:
+    from safetensors import safe_open
+
+CFG, WEIGHTS, SCALER = "cfg.json", "sae_weights.safetensors", "activation_scaler.json"
+OURS = "course_lib"  # our own part of cfg.json, and a mark in the header of the weights
+FLOATS = ("F64", "F32", "F16", "BF16")
+LARGEST_JSON = 2**26  # bytes
+
+
+def save(sae: SAE, folder: str | Path) -> Path:
+    """Write `sae` to `folder`, which is made if need be, and return the folder.
+
+    What SAELens has too (ReLU, TopK) is written so that `sae_lens.SAE.load_from_disk(folder)` reads
+    it and computes the same. All else (several instances, subclasses of your own) goes under the
+    architecture "course_lib.CLASS", which SAELens does not know and answers with a KeyError. `load`
+    gives back class, arguments and state of both exactly; dtypes are kept.
+
+    Each file is written whole or not at all, and a checksum in cfg.json ties the two together: if
+    something stops this between the files, `load` says so. So edit neither by hand.
+
+    Raises:
+        TypeError: `sae` is no SAE, or an argument it was made with cannot be written as JSON.
+        ValueError: a weight is NaN or infinite.
+        OSError: the folder cannot be written to.
+    """
+    from safetensors.torch import save as packed
+
+    if not isinstance(sae, SAE):
+        raise TypeError(f"sae is of type {type(sae).__name__}; it must be a course_lib.sae.SAE.")
+    _check_finite(sae.state_dict())
+    stored, rest = _split(sae)
+    stored = {name: tensor.cpu().contiguous() for name, tensor in stored.items()}
+    weights = packed(stored, metadata={OURS: type(sae).__name__})
+    cfg: dict[str, Any] = {
+        "architecture": saelens.architecture(sae) or f"{OURS}.{type(sae).__name__}",
+        "d_in": sae.d_in,
+        "d_sae": sae.d_sae,
+        "dtype": _name(sae.W_dec.dtype),
+        **(saelens.settings(sae) if saelens.architecture(sae) else {}),
+        OURS: {"class": type(sae).__name__, "config": sae.config, "state": rest},
+    }
+    cfg[OURS]["sha256"] = _checksum(cfg, hashlib.sha256(weights))
+    folder = Path(folder)
+    text = json.dumps(cfg, indent=1, allow_nan=False)
+    runtime.write_file(folder / WEIGHTS, weights)
+    runtime.write_file(folder / CFG, text + "\n")
+    return folder
+
+
+def load(folder: str | Path) -> SAE:
+    """The SAE in `folder`, on the CPU: one of ours exactly as it was saved, or one from SAELens.
+
+    A class of your own is found by its name among the subclasses of `SAE`, so define or import it
+    first; of several with one name the last counts. From SAELens, options that weights can absorb
+    are folded into them (b_dec not subtracted from the input, TopK by decoder norms, a scale of
+    the activations that stands beside in activation_scaler.json), others are refused; what only
+    training needs, such as the weight of a penalty, gets our defaults.
+
+    Nothing in a file is ever executed, and all is checked before a weight is read.
+
+    Raises:
+        FileNotFoundError: the folder or one of its files is missing.
+        ValueError: a file is damaged or not what it should be; naming it, and what to do.
+    """
+    folder = Path(folder)
+    cfg = _read_json(folder / CFG)
+    with _opened(folder / WEIGHTS) as file:
+        ours = OURS in cfg or OURS in (file.metadata() or {})
+        with _blamed(folder / CFG):
+            if ours:
+                _check_together(cfg, folder / WEIGHTS)
+                sae, rest = _ours(cfg[OURS], file)
+            else:
+                cfg = saelens.completed(cfg)
+                _check_size(cfg, file)
+                sae = saelens.made(cfg)
+        with _blamed(folder / WEIGHTS):
+            stored = _tensors(file, _split(sae)[0])
+    if ours:
+        return _filled(sae, stored | rest)
+    dtype = sae.W_dec.dtype
+    sae = _filled(sae, saelens.folded(cfg, {name: t.to(dtype) for name, t in stored.items()}))
+    if cfg["normalize_activations"] != "none":
+        sae.fold_scale(_activation_scale(folder))
+    return sae
+
+
+# --- what stands where ---------------------------------------------------------------------------
+
+
+def _split(sae: SAE) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What of an SAE goes into the weights, and what of its state is left over for cfg.json."""
+    state = sae.state_dict()
+    stored = saelens.tensors(sae) if saelens.architecture(sae) else state
+    rest = {
+        name: {"dtype": _name(tensor.dtype), "value": tensor.tolist()}
+        for name, tensor in state.items()
+        if name not in stored or stored[name].shape != tensor.shape
+    }
+    return stored, rest
+
+
+def _ours(told: dict[str, Any], file: safe_open) -> tuple[SAE, dict[str, Tensor]]:
+    """The SAE that our part of cfg.json tells of, weights still to come, and the rest of its state.
+
+    Raises any exception for what it does not like.
+    """
+    name = told["class"]
+    named = [cls for cls in _subclasses(SAE) if cls.__name__ == name]
+    if not named or inspect.isabstract(named[-1]):
+        raise ValueError(f"its class {name!r} is not there; import or define it, then load again.")
+    _check_size(told["config"], file)
+    sae = named[-1](**told["config"])
+    own, (_, wanted) = sae.state_dict(), _split(sae)
+    rest = {
+        name: torch.tensor(value["value"], dtype=getattr(torch, value["dtype"]))
+        for name, value in told["state"].items()
+    }
+    if rest.keys() != wanted.keys():
+        raise ValueError(f"its state holds {sorted(rest)}; it must hold {sorted(wanted)}.")
+    for name, tensor in rest.items():
+        validate.shape(name, tensor, own[name].shape)
+    _check_finite(rest)
+    return sae, rest
+
+
+def _filled(sae: SAE, stored: dict[str, Tensor]) -> SAE:
+    """`sae` with the stored tensors for its own, in the same memory layout; others stay."""
+    own = sae.state_dict()
+    for name, tensor in stored.items():
+        own[name] = torch.empty_like(own[name], dtype=tensor.dtype).copy_(tensor)
+    sae.load_state_dict(own, assign=True)
+    return sae
+
+
+def _subclasses(cls: type[SAE]) -> Iterator[type[SAE]]:
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from _subclasses(sub)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@contextmanager
+def _blamed(path: Path) -> Iterator[None]:
+    """Whatever is wrong with what a file says becomes a ValueError that names the file."""
+    try:
+        yield
+    except Exception as error:
+        told = str(error) if isinstance(error, ValueError) else repr(error)
+        raise ValueError(f"{path} holds no SAE that can be loaded: {told}") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is not there; an SAE is a folder with {CFG} and {WEIGHTS}."
+        )
+    told = f"it has {path.stat().st_size} bytes, more than {LARGEST_JSON}"
+    try:
+        if path.stat().st_size <= LARGEST_JSON:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(content, dict):
+                return content
+            told = f"it holds a {type(content).__name__}"
+    except (ValueError, RecursionError) as error:
+        told = str(error)
+    raise ValueError(f"{path} is no JSON object ({told}); fetch or save the SAE again.")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[safe_open]:
+    """The weights with their header read and checked, no tensor read."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is not there; an SAE is a folder with {CFG} and {WEIGHTS}."
+        )
+    try:
+        file = safe_open(path, framework="pt")
+    except SafetensorError as error:
+        with path.open("rb") as start:
+            first = start.read(2)
+        if first == b"PK" or first[:1] == b"\x80":
+            raise ValueError(
+                f"{path} is a pickle, as torch.save writes it: opening it could run code, so it "
+                "was not opened. Ask for the weights as safetensors."
+            ) from None
+        raise ValueError(
+            f"{path} is no whole safetensors file ({error}); fetch or save the SAE again."
+        ) from error
+    with file:
+        yield file
+
+
+def _check_size(config: dict[str, Any], file: safe_open) -> None:
+    """Raise ValueError before anything is made in sizes for which the file has too few numbers."""
+    names = ["d_in", "d_sae"] + ["n_instances"] * (config.get("n_instances") is not None)
+    wanted = math.prod(validate.positive_int(name, config.get(name)) for name in names)
+    held = sum(math.prod(file.get_slice(name).get_shape()) for name in set(file.keys()))
+    if wanted > held:
+        sizes = ", ".join(f"{name} {config[name]}" for name in names)
+        raise ValueError(f"{sizes} do not fit the {held} numbers in {WEIGHTS}.")
+
+
+def _tensors(file: safe_open, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a file, once their names, kinds and shapes are those of `expected`."""
+    names = set(file.keys())
+    if names != expected.keys():
+        told = [f"{kind} {', '.join(sorted(which))}" for kind, which in (
+            ("lacks", expected.keys() - names), ("has too many:", names - expected.keys())
+        ) if which]  # fmt: skip
+        raise ValueError(f"it {' and '.join(told)}; it must hold {', '.join(sorted(expected))}.")
+    for name, tensor in expected.items():
+        told = file.get_slice(name)
+        if told.get_shape() != list(tensor.shape):
+            raise ValueError(
+                f"{name} has shape {told.get_shape()}; by {CFG} it must be {list(tensor.shape)}."
+            )
+        if (told.get_dtype() in FLOATS) != tensor.is_floating_point():
+            raise ValueError(
+                f"{name} has dtype {told.get_dtype()}; it must be like {tensor.dtype}."
+            )
+    tensors = {name: file.get_tensor(name) for name in expected}
+    _check_finite(tensors)
+    return tensors
+
+
+def _check_finite(tensors: dict[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point():
+            validate.finite(name, tensor)
+
+
+def _checksum(cfg: dict[str, Any], weights: Any) -> str:
+    """Of the weights, whose sha256 object is given, and of all of cfg.json but the checksum."""
+    ours = {key: value for key, value in cfg[OURS].items() if key != "sha256"}
+    weights.update(json.dumps(cfg | {OURS: ours}, sort_keys=True).encode())
+    return weights.hexdigest()
+
+
+def _check_together(cfg: dict[str, Any], weights: Path) -> None:
+    """Raise ValueError unless cfg.json and the weights are as they were saved, together."""
+    digest = hashlib.sha256()
+    with weights.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    ours = cfg.get(OURS)
+    if not isinstance(ours, dict) or ours.get("sha256") != _checksum(cfg, digest):
+        raise ValueError(
+            f"it and {WEIGHTS} are not as they were saved together: a save was interrupted, or one "
+            "of them was changed. Fetch or save the SAE again."
+        )
+
+
+def _activation_scale(folder: Path) -> float:
+    path = folder / SCALER
+    if not path.is_file():
+        raise ValueError(
+            f"{folder / CFG} says normalize_activations is 'expected_average_only_in', and the "
+            f"scale is not in {SCALER}: in SAELens, call fold_activation_norm_scaling_factor and "
+            "save again, or load a copy with 'none' and call `fold_scale` with the scale."
+        )
+    with _blamed(path):
+        return validate.number("scaling_factor", _read_json(path).get("scaling_factor"), 1e-30)
