@@ -115,11 +115,11 @@ class Trainer:
             self._load()
             if self.finished:
                 return self.history
-        if self.step == 0:
-            self._start()
         bar = runtime.progress(range(self.step, self.recipe.steps), "training SAEs")
         devices = {learner.device for learner in self.learners if learner.device.type == "cuda"}
         with _interruptions() as stopped, torch.random.fork_rng(devices=devices):
+            if self.step == 0:
+                self._start()
             for step in bar:
                 self._train_step(step)
                 if self.step % self.recipe.log_every == 0:
