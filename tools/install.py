@@ -18,7 +18,10 @@ NEEDED_GB = {
     False: 4.0,  # .venv, pip's cache and the environment that the tests make
     True: 1.0,  # what a change of the lock may bring
 }
+PEERS_GB = 1.5
+ALONE = ("overcomplete",)  # peers of which we use what needs none of their dependencies
 STAMP = "installed"
+PEERS_STAMP = "peers installed"
 HALF = "not-finished"
 
 
@@ -95,8 +98,7 @@ def ensure(turn: Turn, root: Path) -> Path:
     else:
         half.touch()
         print("Bringing .venv up to date ...", flush=True)
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    pip += ["--quiet", "--no-compile", "-c", "constraints.txt"]
+    pip = pip_in(python)
     _step(turn, root, "installing torch", [*pip, "--no-deps", "torch", *torch_index()])
     demand_cpu_torch(python)
     _step(turn, root, "installing the course", [*pip, "-e", ".[book,test]"])
@@ -105,6 +107,28 @@ def ensure(turn: Turn, root: Path) -> Path:
     half.unlink()
     print(f"Installed in {time.monotonic() - started:.0f} s.", flush=True)
     return python
+
+
+def ensure_peers(turn: Turn, root: Path) -> Path:
+    """Bring `.venv` up to date with the packages that ours is compared with; as `ensure` else."""
+    python = ensure(turn, root)
+    stamp, wanted = root / ".venv" / PEERS_STAMP, fingerprint(root)
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return python
+    demand_space(root, PEERS_GB)
+    print("Installing the peers into .venv (once; a minute or two) ...", flush=True)
+    pip = pip_in(python)
+    _step(turn, root, "installing the peers", [*pip, "-e", ".[peers]"])
+    _step(turn, root, "installing the peers", [*pip, "--no-deps", *ALONE])
+    demand_cpu_torch(python)
+    stamp.write_text(wanted, encoding="utf-8")
+    return python
+
+
+def pip_in(python: Path) -> list[str]:
+    """How packages are installed, at the versions of the lock."""
+    quietly = ["--disable-pip-version-check", "--no-input", "install", "--quiet", "--no-compile"]
+    return [str(python), "-m", "pip", *quietly, "-c", "constraints.txt"]
 
 
 def fingerprint(root: Path) -> str:

@@ -16,11 +16,11 @@ import tempfile
 import venv
 from pathlib import Path
 
-from tools.install import python_in, torch_index
+from tools.install import ALONE, python_in, torch_index
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "constraints.txt"
-EXTRAS = "book,test,hub,train"
+EXTRAS = "book,test,hub,train,peers"
 HEADER = "# The one lock, written by `make lock` (Python 3.11, Linux, CPU). Not edited by hand.\n"
 
 
@@ -46,20 +46,20 @@ def pin(metadata: dict) -> str:
 def resolve(torch: str) -> list[str]:
     """The lines of the lock as pip resolves them today, in alphabetical order."""
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
         venv.create(Path(folder) / "venv", with_pip=True)
-        python = str(python_in(Path(folder) / "venv"))
         wanted = [f"{ROOT}[{EXTRAS}]", f"torch=={torch}", *torch_index()]
-        subprocess.run(
-            [
-                *(python, "-m", "pip", "install", "--dry-run", "--ignore-installed"),
-                *("--report", str(report), *wanted),
-            ],
-            stdout=subprocess.DEVNULL,
-            check=True,
+        found = _would_install(Path(folder), wanted) + _would_install(
+            Path(folder), ["--no-deps", *ALONE]
         )
-        found = json.loads(report.read_text(encoding="utf-8"))["install"]
     return sorted(pin(d["metadata"]) for d in found if "dir_info" not in d["download_info"])
+
+
+def _would_install(folder: Path, wanted: list[str]) -> list[dict]:
+    report = folder / "report.json"
+    python = str(python_in(folder / "venv"))
+    pip = [python, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
+    subprocess.run([*pip, "--report", str(report), *wanted], check=True)
+    return json.loads(report.read_text(encoding="utf-8"))["install"]
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
     book              run the notebooks that have changed, build the site, say where the page is
     test              everything that CI proves: tests, every notebook, the strict site, its pages
+    peers             our SAEs against sae-lens and overcomplete, which it installs (0.7 GB)
     exercises         write exercises/ from solutions/
     bands CHAPTER=..  measure a chapter's claims again over many seeds (02_toy_models, for one)
     bench             speed against a plain loop and against the machine's own limit
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tools.guard import Stop, Turn, only_one, raise_if_full  # noqa: E402
-from tools.install import ensure  # noqa: E402
+from tools.install import ensure, ensure_peers  # noqa: E402
 
 NOTEBOOKS = ["book", "exercises", "solutions"]
 PYTEST = [
@@ -67,6 +68,14 @@ def test(turn: Turn) -> None:
     )
 
 
+def peers(turn: Turn) -> None:
+    log = ROOT / "_build" / "peers.xml"
+    run = ["-m", "pytest", "-q", "tests/differential", f"--junitxml={log}"]
+    stage("our SAEs against their peers", turn, ensure_peers(turn, ROOT), run)
+    if "skipped" in counts(log):
+        raise Stop(f"Not everything was compared: {counts(log)}; the reasons stand above.")
+
+
 def exercises(turn: Turn) -> None:
     stage("exercises/ from solutions/", turn, ensure(turn, ROOT), ["-m", "tools.exercises"])
 
@@ -97,7 +106,7 @@ def clean(turn: Turn) -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     command.__name__: command
-    for command in (book, test, exercises, bands, bench, lock, address, clean)
+    for command in (book, test, peers, exercises, bands, bench, lock, address, clean)
 }
 ARGUMENTS = {"bands": "CHAPTER=02_toy_models", "address": "URL=https://github.com/you/repository"}
 

@@ -58,11 +58,14 @@ def made(cfg: Mapping[str, Any]) -> SAE:
     """
     name = validate.choice("architecture", cfg["architecture"], tuple(READ))
     for option, allowed, remedy in (
-        ("reshape_activations", ("none",), "its inputs have a head axis that ours have not"),
+        (
+            "reshape_activations", ("none",),
+            "its inputs have a head axis, ours have not: save it with the axis flattened",
+        ),
         (
             "normalize_activations", ("none", "expected_average_only_in"),
-            "it rescales each input by itself, which no weights can do: normalise the activations "
-            "before training, without this option",
+            "SAELens can fold a scale or a whitening into the weights, save it so; a norm of each "
+            "input's own cannot be folded: train without it",
         ),
         ("activation_fn", ("relu", "topk"), "only these activation functions are known here"),
     ):  # fmt: skip

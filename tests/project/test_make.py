@@ -183,6 +183,45 @@ def test_an_installation_that_was_interrupted_starts_over(tmp_path, offline, bro
     assert third.steps == []
 
 
+def test_the_peers_are_installed_once_and_again_after_a_change_of_the_lock(tmp_path, offline):
+    project(tmp_path)
+    install.ensure(FakeTurn(), tmp_path)
+    first, second, third = FakeTurn(), FakeTurn(), FakeTurn()
+    install.ensure_peers(first, tmp_path)
+    install.ensure_peers(second, tmp_path)
+    assert [".[peers]" in step for step in first.steps] == [True, False]
+    assert all("-c constraints.txt" in step for step in first.steps)
+    assert second.steps == []
+    (tmp_path / "constraints.txt").write_text("another lock\n", encoding="utf-8")
+    install.ensure_peers(third, tmp_path)
+    assert [".[peers]" in step for step in third.steps] == [False, False, True, False]
+
+
+@pytest.mark.parametrize("broken", [".[peers]", "--no-deps overcomplete"])
+def test_peers_that_were_interrupted_are_installed_again_and_the_rest_is_kept(
+    tmp_path, offline, broken
+):
+    project(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        install.ensure_peers(FakeTurn(broken), tmp_path)
+    second = FakeTurn()
+    install.ensure_peers(second, tmp_path)
+    assert [".[peers]" in step for step in second.steps] == [True, False]
+
+
+def test_a_comparison_that_was_skipped_is_no_comparison(tmp_path, monkeypatch):
+    log = tmp_path / "_build" / "peers.xml"
+    log.parent.mkdir()
+    monkeypatch.setattr(make, "ROOT", tmp_path)
+    monkeypatch.setattr(make, "ensure_peers", lambda turn, root: "python")
+    monkeypatch.setattr(make, "stage", lambda *given: None)
+    log.write_text('<testsuites><testsuite tests="5" skipped="0"/></testsuites>', encoding="utf-8")
+    make.peers(None)
+    log.write_text('<testsuites><testsuite tests="5" skipped="1"/></testsuites>', encoding="utf-8")
+    with pytest.raises(guard.Stop, match="Not everything was compared: 4 passed, 1 skipped"):
+        make.peers(None)
+
+
 def test_a_cuda_build_of_torch_is_refused(tmp_path, monkeypatch):
     told = type("Told", (), {"stdout": "cuda: Optional[str] = '13.0'\n"})
     monkeypatch.setattr(install.sys, "platform", "linux")
