@@ -70,6 +70,7 @@ class SAE(nn.Module, ABC):
 
     tied = False  # True where W_enc is a view of W_dec and no weight of its own
     coefficient: str | None = None  # name of the buffer that scales the sparsity loss
+    penalty_degree = 1  # the sparsity loss of scale · z is scale^degree that of z
 
     def __init__(
         self,
@@ -174,11 +175,20 @@ class SAE(nn.Module, ABC):
         pre = self.pre_activations(x)
         z = self.activate(pre)
         x_hat = self.decode(z)
-        terms = {"reconstruction": squared_error(x if target is None else target, x_hat)}
+        terms = {"reconstruction": self.reconstruction_loss(self.target(x, target), z, x_hat)}
         sparsity = self.sparsity_loss(z, pre)
         if sparsity is not None:
             terms["sparsity"] = sparsity
         return Loss(terms, x_hat, z)
+
+    def reconstruction_loss(
+        self,
+        target: Float[Tensor, "*n_instances batch d_in"],
+        z: Float[Tensor, "*n_instances batch d_sae"],
+        x_hat: Float[Tensor, "*n_instances batch d_in"],
+    ) -> Float[Tensor, "*n_instances"]:
+        """Mean over the batch of Σ_i (target_i - x̂_i)²."""
+        return squared_error(target, x_hat)
 
     def sparsity_loss(
         self,
@@ -226,13 +236,13 @@ class SAE(nn.Module, ABC):
         """Turn an SAE trained on `scale` x into the same one for x, exactly.
 
         Latents and everything measured in their units (biases, thresholds) are divided by the
-        scale; directions stay. A penalty's coefficient is divided too, so that the loss on x is
-        the loss on `scale` x divided by scale².
+        scale; directions stay. A penalty's coefficient is divided by scale^(2 - penalty_degree),
+        so that the loss on x is the loss on `scale` x divided by scale².
         """
         self.b_enc /= scale
         self.b_dec /= scale
         if self.coefficient is not None:
-            getattr(self, self.coefficient).div_(scale)
+            getattr(self, self.coefficient).div_(scale ** (2 - self.penalty_degree))
 
     @torch.no_grad()
     def revive(self, latents: Tensor, directions: Float[Tensor, "n d_in"], size: float) -> None:

@@ -90,6 +90,10 @@ class Trainer:
         self.saes = [saes] if isinstance(saes, SAE) else list(saes)
         if not self.saes:
             raise ValueError("saes is empty; give an SAE or a list of them.")
+        self.identity = {  # what must be equal for a checkpoint to fit
+            "recipe": asdict(self.recipe),
+            "saes": [[type(sae).__name__, sae.config] for sae in self.saes],
+        }
         self.source = batches(data, batch_size, seed)
         self.learners = [Learner(sae, self.recipe) for sae in self.saes]
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
@@ -120,6 +124,8 @@ class Trainer:
         with _interruptions() as stopped, torch.random.fork_rng(devices=devices):
             if self.step == 0:
                 self._start()
+            for sae in self.saes:
+                sae.train()
             for step in bar:
                 self._train_step(step)
                 if self.step % self.recipe.log_every == 0:
@@ -134,9 +140,13 @@ class Trainer:
         return self.history
 
     def finish(self) -> None:
-        """Fold the scale into the SAEs; `fit` does it at the end, call it to keep a stopped run."""
+        """Fold the scale into the SAEs and put them in evaluation mode.
+
+        `fit` does it at the end; call it to keep a run that was stopped.
+        """
         if not self.finished:
             for sae in self.saes:
+                sae.eval()
                 sae.fold_scale(self.scale)
             self.finished = True
             self._save()
@@ -179,20 +189,12 @@ class Trainer:
 
     # --- files -----------------------------------------------------------------------------------
 
-    def _identity(self) -> dict[str, object]:
-        """What must be equal for a checkpoint to fit; a coefficient that is steered may differ."""
-        saes = [
-            [type(s).__name__, {k: v for k, v in s.config.items() if k != s.coefficient}]
-            for s in self.saes
-        ]
-        return {"recipe": asdict(self.recipe), "saes": saes}
-
     def _save(self) -> None:
         if self.checkpoint is None:
             return
         content = io.BytesIO()
         state = {
-            "identity": self._identity(), "step": self.step, "scale": self.scale,
+            "identity": self.identity, "step": self.step, "scale": self.scale,
             "finished": self.finished,
             "learners": [learner.state_dict() for learner in self.learners],
         }  # fmt: skip
@@ -208,8 +210,8 @@ class Trainer:
                 f"{self.checkpoint} is no checkpoint that can be read ({type(error).__name__}); "
                 "delete it to train from the start, or name another file."
             ) from error
-        if identity != self._identity():
-            was, now = ({**i["recipe"], "saes": i["saes"]} for i in (identity, self._identity()))
+        if identity != self.identity:
+            was, now = ({**i["recipe"], "saes": i["saes"]} for i in (identity, self.identity))
             changed = ", ".join(f"{k} {was[k]} (now {now[k]})" for k in now if was[k] != now[k])
             raise ValueError(
                 f"{self.checkpoint} belongs to another training: {changed}. Train with the same "

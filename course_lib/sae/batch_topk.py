@@ -1,0 +1,80 @@
+"""BatchTopK: k active latents per input on average, shared out over the batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from course_lib.sae.base import Loss
+from course_lib.sae.topk import TopKSAE
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+THRESHOLD_MEMORY = 0.99  # of the running mean that becomes the threshold at inference
+
+
+class BatchTopKSAE(TopKSAE):
+    """In training, z keeps the k · batch largest pre-activations of the whole batch, if positive.
+
+    An input then has as many latents as it needs. At inference (`sae.eval()`, which `Trainer` and
+    `load` leave it in) an input must not depend on its neighbours: z keeps what is above
+    `threshold`, the running mean over training batches of the smallest value that was kept.
+    Source: Bussmann et al. 2024, "BatchTopK Sparse Autoencoders" (arXiv:2412.06410), section 3.
+
+    Args:
+        k: active latents per input, on average over a batch.
+        d_in, d_sae, aux_k, n_instances, decoder_norm, seed: as in `TopKSAE`.
+
+    Attributes:
+        threshold: [*n_instances], in the state dict; 0 before the first training batch.
+    """
+
+    def __init__(
+        self,
+        d_in: int,
+        d_sae: int,
+        k: int,
+        *,
+        aux_k: int | None = None,
+        n_instances: int | None = None,
+        decoder_norm: str = "unit",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            d_in, d_sae, k, aux_k=aux_k, n_instances=n_instances, decoder_norm=decoder_norm,
+            seed=seed,
+        )  # fmt: skip
+        self.register_buffer("threshold", torch.zeros(self.lead))
+
+    def activate(self, pre: Tensor) -> Tensor:
+        if not self.training:
+            return torch.where(pre > self.threshold[..., None, None], pre, 0.0).relu()
+        values = pre.relu().flatten(len(self.lead))
+        kept, latents = values.topk(self.k * values.shape[-1] // self.d_sae, dim=-1, sorted=False)
+        return torch.zeros_like(values).scatter(-1, latents, kept).view_as(pre)
+
+    def loss(
+        self,
+        x: Float[Tensor, "*n_instances batch d_in"],
+        target: Float[Tensor, "*n_instances batch d_in"] | None = None,
+        *,
+        dead: Bool[Tensor, "*n_instances d_sae"] | None = None,
+    ) -> Loss:
+        loss = super().loss(x, target, dead=dead)
+        if self.training:
+            self._follow(loss.z)
+        return loss
+
+    @torch.no_grad()
+    def _follow(self, z: Float[Tensor, "*n_instances batch d_sae"]) -> None:
+        smallest = z.masked_fill(z == 0, torch.inf).flatten(len(self.lead)).amin(dim=-1)
+        smallest = torch.where(smallest.isfinite(), smallest, self.threshold).float()
+        moved = torch.lerp(smallest, self.threshold, THRESHOLD_MEMORY)
+        self.threshold.copy_(torch.where(self.threshold == 0, smallest, moved))
+
+    def fold_scale(self, scale: float) -> None:
+        super().fold_scale(scale)
+        self.threshold /= scale
