@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 # Costa et al. 2025: three parents with three children each, and eight features without a family.
 PARENT = (-1, 0, 0, 0, -1, 4, 4, 4, -1, 8, 8, 8) + (-1,) * 8
-ROUNDING = 1e-6  # of probabilities that should sum to 1
 PROBABILITY = (0.2,) * 12 + (0.05,) * 8
+
+ROUNDING = 1e-6  # of probabilities that should sum to 1
 
 
 class HierarchicalFeatures:

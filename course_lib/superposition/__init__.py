@@ -11,7 +11,9 @@ from course_lib.superposition.measures import (
     feature_dimensionality,
     interference,
     mean_squared_overlap,
+    mutual_coherence,
     represented_fraction,
+    welch_bound,
 )
 from course_lib.superposition.phases import PHASES, analytic_losses, classify_phase
 from course_lib.superposition.training import Trainer, reconstruction_loss
@@ -27,8 +29,10 @@ __all__ = [
     "feature_dimensionality",
     "interference",
     "mean_squared_overlap",
+    "mutual_coherence",
     "optimal_l2_attack",
     "reconstruction_loss",
     "represented_fraction",
     "vulnerability",
+    "welch_bound",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from course_lib import validate
@@ -77,3 +78,29 @@ def mean_squared_overlap(
     total = (unit @ unit.mT).square().sum(dim=(-2, -1)) - n
     pairs = (n * (n - 1)).to(unit.dtype)
     return total / pairs.where(pairs > 0, float("nan"))
+
+
+def mutual_coherence(
+    W: Float[Tensor, "*batch n_features d_hidden"],
+) -> Float[Tensor, "*batch"]:
+    """μ, the largest |cos| between two different rows; 0 for a single row.
+
+    Every code x = z W with fewer than (1 + 1/μ) / 2 active features is the sparsest code of x, and
+    both basis pursuit and orthogonal matching pursuit find it (Donoho & Elad 2003; Tropp 2004).
+    """
+    unit = _unit_rows(_weights(W))
+    cosine = (unit @ unit.mT).abs()
+    return torch.tril(cosine, diagonal=-1).amax(dim=(-2, -1))
+
+
+def welch_bound(n_features: int, d_hidden: int) -> float:
+    """The least mutual coherence n unit rows in d dimensions can have: √((n - d) / (d (n - 1))).
+
+    0 for n <= d. Reached by equiangular tight frames alone, which need n <= d (d + 1) / 2.
+    Source: Welch 1974, "Lower bounds on the maximum cross correlation of signals".
+    """
+    n, d = (
+        validate.positive_int("n_features", n_features),
+        validate.positive_int("d_hidden", d_hidden),
+    )
+    return ((n - d) / (d * (n - 1))) ** 0.5 if n > d else 0.0

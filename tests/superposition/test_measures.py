@@ -7,12 +7,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course_lib.runtime import generator
 from course_lib.superposition import (
     dimensions_per_feature,
     feature_dimensionality,
     interference,
     mean_squared_overlap,
+    mutual_coherence,
     represented_fraction,
+    welch_bound,
 )
 
 weights = st.builds(
@@ -124,3 +127,27 @@ def test_leading_axes_are_instances():
 def test_bad_weights_are_refused_by_name(W):
     with pytest.raises(ValueError, match="W (is|has)"):
         feature_dimensionality(W)
+
+
+def test_mutual_coherence_is_the_largest_cosine_of_a_pair_and_ignores_scale():
+    W = torch.randn(3, 5, 4, generator=generator(0))
+    by_hand = [
+        max(
+            abs(torch.cosine_similarity(w[i], w[j], dim=0).item())
+            for i in range(5)
+            for j in range(i)
+        )
+        for w in W
+    ]
+    assert mutual_coherence(W).tolist() == pytest.approx(by_hand, abs=1e-6)
+    assert torch.allclose(mutual_coherence(-3 * W), mutual_coherence(W))
+    assert mutual_coherence(W[:, :1]).tolist() == [0, 0, 0]
+
+
+def test_the_welch_bound_is_met_by_tight_frames_and_beaten_by_none():
+    triangle = torch.tensor([[1.0, 0.0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]])
+    assert mutual_coherence(triangle).item() == pytest.approx(welch_bound(3, 2), abs=1e-6)
+    assert welch_bound(4, 4) == welch_bound(1, 3) == 0.0
+    for seed in range(20):
+        W = torch.randn(9, 4, generator=generator(seed))
+        assert mutual_coherence(W) >= welch_bound(9, 4)
