@@ -1,30 +1,85 @@
 """Sparse autoencoders: a family of architectures on one base, one trainer, metrics with a truth."""
 
 from course_lib.sae.base import SAE, Loss, squared_error
+from course_lib.sae.baselines import PCABaseline, RandomDictionary
 from course_lib.sae.batch_topk import BatchTopKSAE
 from course_lib.sae.files import load, save
 from course_lib.sae.gated import GatedSAE
+from course_lib.sae.gradient_topk import GradientTopKSAE
+from course_lib.sae.group_sparse import GroupSparseSAE
+from course_lib.sae.hierarchy import Absorption, absorption, conditional_orthogonality, splitting
 from course_lib.sae.jumprelu import JumpReLUSAE
+from course_lib.sae.matching_pursuit import MatchingPursuitSAE, Pursuit
 from course_lib.sae.matryoshka import MatryoshkaSAE
+from course_lib.sae.metrics import (
+    dead_share,
+    density,
+    density_histogram,
+    fvu,
+    l0,
+    reconstruction_bias,
+)
 from course_lib.sae.p_anneal import PAnnealSAE
+from course_lib.sae.recovery import (
+    Match,
+    Support,
+    match,
+    mean_max_cosine_similarity,
+    shrinkage,
+    support,
+    universality,
+)
 from course_lib.sae.relu import ReLUSAE
+from course_lib.sae.splicing import Downstream, downstream
 from course_lib.sae.threshold import ThresholdSAE
 from course_lib.sae.topk import TopKSAE
 from course_lib.sae.trainer import Trainer
+from course_lib.sae.transcoder import Transcoder
+from course_lib.sae.views import modality_score, retrieval_at_k, same_latent, support_jaccard
 
 __all__ = [
     "SAE",
+    "Absorption",
     "BatchTopKSAE",
+    "Downstream",
     "GatedSAE",
+    "GradientTopKSAE",
+    "GroupSparseSAE",
     "JumpReLUSAE",
     "Loss",
+    "Match",
+    "MatchingPursuitSAE",
     "MatryoshkaSAE",
     "PAnnealSAE",
+    "PCABaseline",
+    "Pursuit",
+    "RandomDictionary",
     "ReLUSAE",
+    "Support",
     "ThresholdSAE",
     "TopKSAE",
     "Trainer",
+    "Transcoder",
+    "absorption",
+    "conditional_orthogonality",
+    "dead_share",
+    "density",
+    "density_histogram",
+    "downstream",
+    "fvu",
+    "l0",
     "load",
+    "match",
+    "mean_max_cosine_similarity",
+    "modality_score",
+    "reconstruction_bias",
+    "retrieval_at_k",
+    "same_latent",
     "save",
+    "shrinkage",
+    "splitting",
     "squared_error",
+    "support",
+    "support_jaccard",
+    "universality",
 ]
