@@ -156,7 +156,15 @@ class SAE(nn.Module, ABC):
         self, x: Float[Tensor, "*n_instances batch d_in"]
     ) -> Float[Tensor, "*n_instances batch d_in"]:
         """Reconstruct x."""
-        return self.decode(self.encode(x))
+        return self.reconstruct(x, self.encode(x))
+
+    def reconstruct(
+        self,
+        x: Float[Tensor, "*n_instances batch d_in"],
+        z: Float[Tensor, "*n_instances batch d_sae"],
+    ) -> Float[Tensor, "*n_instances batch d_in"]:
+        """The output for input x once its latents are z; only a skip connection looks at x."""
+        return self.decode(z)
 
     # --- training ------------------------------------------------------------------------------
 
@@ -174,7 +182,7 @@ class SAE(nn.Module, ABC):
         """
         pre = self.pre_activations(x)
         z = self.activate(pre)
-        x_hat = self.decode(z)
+        x_hat = self.reconstruct(x, z)
         terms = {"reconstruction": self.reconstruction_loss(self.target(x, target), z, x_hat)}
         sparsity = self.sparsity_loss(z, pre)
         if sparsity is not None:
@@ -260,13 +268,14 @@ class SAE(nn.Module, ABC):
     @property
     def config(self) -> dict[str, object]:
         """The constructor's arguments but `seed`, so that type(sae)(**sae.config) is its twin."""
-        names = {
-            name: None
-            for cls in reversed(type(self).__mro__)
-            if "__init__" in vars(cls) and issubclass(cls, SAE)
-            for name, parameter in inspect.signature(cls.__init__).parameters.items()
-            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        }
+        names: dict[str, None] = {}
+        for cls in type(self).__mro__:
+            if "__init__" in vars(cls):
+                parameters = inspect.signature(cls.__init__).parameters.values()
+                named = [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+                names |= {parameter.name: None for parameter in named}
+                if len(named) == len(parameters):  # nothing is handed on to the class above
+                    break
         values = {name: getattr(self, name) for name in names if name not in ("self", "seed")}
         return {k: v.tolist() if isinstance(v, Tensor) else v for k, v in values.items()}
 
@@ -284,7 +293,7 @@ class SAE(nn.Module, ABC):
         one = type(self)(**config | {"n_instances": None}).to(self.W_dec)
         own = self.state_dict()
         for name, tensor in one.state_dict().items():
-            tensor.copy_(own[name][index])
+            tensor.copy_(own[name] if own[name].shape == tensor.shape else own[name][index])
         return one
 
     varying: tuple[str, ...] = ()  # constructor arguments that may hold one value per instance

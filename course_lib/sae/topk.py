@@ -56,9 +56,18 @@ class TopKSAE(SAE):
         *,
         dead: Bool[Tensor, "*n_instances d_sae"] | None = None,
     ) -> Loss:
-        loss = super().loss(x, target)
-        residual = (x if target is None else target) - loss.x_hat.detach()
+        return self.with_aux(super().loss(x, target), x, self.target(x, target), dead)
+
+    def with_aux(
+        self,
+        loss: Loss,
+        x: Float[Tensor, "*n_instances batch d_in"],
+        target: Float[Tensor, "*n_instances batch d_in"],
+        dead: Bool[Tensor, "*n_instances d_sae"] | None,
+    ) -> Loss:
+        """`loss` with the term "aux" where there are dead latents."""
         if dead is not None and self.aux_k and dead.any():
+            residual = target - loss.x_hat.detach()
             loss.terms["aux"] = self.aux_loss(x, residual, dead)
         return loss
 
