@@ -30,6 +30,8 @@ from course_lib.sae.recovery import (
     universality,
 )
 from course_lib.sae.relu import ReLUSAE
+from course_lib.sae.semi_nmf import SemiNMF
+from course_lib.sae.spectral import SpectralSAE
 from course_lib.sae.splicing import Downstream, downstream
 from course_lib.sae.threshold import ThresholdSAE
 from course_lib.sae.topk import TopKSAE
@@ -55,6 +57,8 @@ __all__ = [
     "Pursuit",
     "RandomDictionary",
     "ReLUSAE",
+    "SemiNMF",
+    "SpectralSAE",
     "Support",
     "ThresholdSAE",
     "TopKSAE",
