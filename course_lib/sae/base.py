@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from course_lib.sae.codes import Codes
 
 FREE_DECODER_START = 0.1  # norm of a decoder row at the start, where the norm is free to grow
+OWN_STREAM = 0x5AE  # keeps initial weights apart from a world that was drawn from the same seed
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class SAE(nn.Module, ABC):
         if n_instances is not None:
             validate.positive_int("n_instances", n_instances)
         self.decoder_norm = validate.choice("decoder_norm", decoder_norm, ("unit", "free"))
-        W_dec = torch.randn(*self.lead, d_sae, d_in, generator=runtime.generator(seed))
+        W_dec = torch.randn(*self.lead, d_sae, d_in, generator=runtime.generator(seed ^ OWN_STREAM))
         W_dec /= W_dec.norm(dim=-1, keepdim=True)
         if decoder_norm == "free":
             W_dec *= FREE_DECODER_START
