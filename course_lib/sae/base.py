@@ -12,13 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from course_lib import runtime, validate
+from course_lib.sae.codes import Codes
 from course_lib.sae.start import center
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from typing_extensions import Self
-
-    from course_lib.sae.codes import Codes
 
 FREE_DECODER_START = 0.1  # norm of a decoder row at the start, where the norm is free to grow
 OWN_STREAM = 0x5AE  # keeps initial weights apart from a world that was drawn from the same seed
@@ -120,13 +119,20 @@ class SAE(nn.Module, ABC):
     def pre_activations(
         self, x: Float[Tensor, "*n_instances batch d_in"]
     ) -> Float[Tensor, "*n_instances batch d_sae"]:
-        """(x - b_dec) W_enc + b_enc. Raises ValueError when the last axis of x is not d_in."""
-        if x.ndim == 0 or x.shape[-1] != self.d_in:
-            raise ValueError(f"x has shape {list(x.shape)}; its last axis must be {self.d_in}.")
+        """(x - b_dec) W_enc + b_enc. Raises ValueError when the shape of x does not fit."""
+        self._check_input(x)
         if x.ndim == 2 and not self.lead:
             return torch.addmm(self.encoder_bias, x, self.W_enc)
         bias = self.encoder_bias
         return x @ self.W_enc + (bias[:, None] if self.lead else bias)
+
+    def _check_input(self, x: Tensor) -> None:
+        fits = x.ndim > len(self.lead) and x.shape[-1] == self.d_in
+        if not fits or (self.lead and x.ndim > 2 and x.shape[-3] not in (1, self.n_instances)):
+            wanted = f"[..., {self.d_in}]"
+            if self.lead:
+                wanted = f"[batch, {self.d_in}] or [{self.n_instances}, batch, {self.d_in}]"
+            raise ValueError(f"x has shape {list(x.shape)}; it must be {wanted}.")
 
     @property
     def encoder_bias(self) -> Float[Tensor, "*n_instances d_sae"]:
@@ -146,9 +152,11 @@ class SAE(nn.Module, ABC):
         return self.activate(self.pre_activations(x))
 
     def decode(
-        self, z: Float[Tensor, "*n_instances batch d_sae"]
+        self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes
     ) -> Float[Tensor, "*n_instances batch d_in"]:
         """Reconstruction z W_dec + b_dec."""
+        if isinstance(z, Codes):
+            return z.decode(self.W_dec, self.b_dec)
         if z.ndim == 2 and not self.lead:
             return torch.addmm(self.b_dec, z, self.W_dec)
         return z @ self.W_dec + (self.b_dec[:, None] if self.lead else self.b_dec)
@@ -248,6 +256,8 @@ class SAE(nn.Module, ABC):
         scale; directions stay. A penalty's coefficient is divided by scale^(2 - penalty_degree),
         so that the loss on x is the loss on `scale` x divided by scale².
         """
+        if validate.number("scale", scale, 0.0) == 0:
+            raise ValueError("scale is 0; it must be above 0.")
         self.b_enc /= scale
         self.b_dec /= scale
         if self.coefficient is not None:

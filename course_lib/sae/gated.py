@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from course_lib.sae.base import Loss
+from course_lib.sae.base import Loss, squared_error
 from course_lib.sae.relu import ReLUSAE
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class GatedSAE(ReLUSAE):
     """z = 1[gate > 0] · ReLU(exp(r_mag) · (x - b_dec) W_enc + b_mag), gate = the pre-activations.
 
-    The penalty falls on ReLU(gate) and so cannot shrink z; the gate learns what to open for from
-    an auxiliary term, the error of ReLU(gate) through a decoder that is held fixed. Source:
-    Rajamanoharan et al. 2024, "Improving Dictionary Learning with Gated Sparse Autoencoders"
-    (arXiv:2404.16014), section 3.2; their b_gate is b_enc here.
+    The penalty falls on ReLU(gate) and so cannot shrink z. No gradient passes the jump; the gate
+    learns what to open for from an auxiliary term, the error of ReLU(gate) through a copy of the
+    decoder that is held fixed. Source: Rajamanoharan et al. 2024, "Improving Dictionary Learning
+    with Gated Sparse Autoencoders" (arXiv:2404.16014), section 3.2; their b_gate is b_enc here.
 
     Args:
         d_in, d_sae, l1_coefficient, n_instances, decoder_norm, seed: as in `ReLUSAE`.
@@ -68,18 +68,18 @@ class GatedSAE(ReLUSAE):
         z = self.activate(pre)
         x_hat = self.decode(z)
         target = self.target(x, target)
-        frozen = pre.relu() @ self.W_dec.detach() + self.b_dec.detach()[..., None, :]
+        by_gate = pre.relu() @ self.W_dec.detach() + self.b_dec.detach()[..., None, :]
         terms = {
-            "reconstruction": self.reconstruction_loss(target, z, x_hat),
+            "reconstruction": squared_error(target, x_hat),
             "sparsity": self.sparsity_loss(z, pre),
-            "aux": self.reconstruction_loss(target, z, frozen),
+            "aux": squared_error(target, by_gate),
         }
         return Loss(terms, x_hat, z)
 
+    @torch.no_grad()
     def fold_scale(self, scale: float) -> None:
         super().fold_scale(scale)
-        with torch.no_grad():
-            self.b_mag /= scale
+        self.b_mag /= scale
 
     @torch.no_grad()
     def revive(self, latents: Tensor, directions: Tensor, size: float) -> None:

@@ -21,10 +21,11 @@ class JumpReLUSAE(SAE):
     """z = pre · 1[pre > threshold], with a penalty on the number of active latents.
 
     Neither the jump nor the count has a derivative by the threshold that training could use; both
-    get one from a window of width `bandwidth` around it. The penalty is l0_coefficient · L0, or
-    l0_coefficient · (L0 / target_l0 - 1)² where a target is given. Source: Rajamanoharan et al.
-    2024, "Jumping Ahead: Improving Reconstruction Fidelity with JumpReLU Sparse Autoencoders"
-    (arXiv:2407.14435), section 3 and, for the target, appendix F there.
+    get one from a window of width `bandwidth` around it: it is the derivative of the mean over
+    many inputs, estimated from those in the window. The penalty is l0_coefficient · L0, or
+    l0_coefficient · (L0 / target_l0 - 1)² where a target is given, L0 being the mean over the
+    batch. Source: Rajamanoharan et al. 2024, "Jumping Ahead: Improving Reconstruction Fidelity
+    with JumpReLU Sparse Autoencoders" (arXiv:2407.14435), sections 3 and 4.
 
     The thresholds are parameters themselves, not their logarithms: Adam moves each parameter by
     about lr a step, which is far in the units of the activations and next to nothing in a
@@ -121,7 +122,7 @@ class Step(torch.autograd.Function):
     @staticmethod
     def forward(ctx, pre: Tensor, threshold: Tensor, bandwidth: Tensor) -> Tensor:
         ctx.save_for_backward(pre, threshold, bandwidth)
-        return (pre > threshold).to(pre.dtype)
+        return (pre > threshold).to(threshold.dtype)  # not in bfloat16: it will be summed
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[None, Tensor, None]:
@@ -131,4 +132,4 @@ class Step(torch.autograd.Function):
 
 
 def _window(pre: Tensor, threshold: Tensor, bandwidth: Tensor) -> Tensor:
-    return ((pre - threshold).abs() < bandwidth / 2).to(pre.dtype)
+    return ((pre - threshold).abs() < bandwidth / 2).to(threshold.dtype)

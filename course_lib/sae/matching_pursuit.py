@@ -78,6 +78,7 @@ class MatchingPursuitSAE(SAE):
         self, x: Float[Tensor, "*n_instances batch d_in"], steps: int | None = None
     ) -> Pursuit:
         """Every step of the pursuit of x; `steps` instead of the number the SAE was made with."""
+        self._check_input(x)
         steps = self.steps if steps is None else validate.positive_int("steps", steps)
         r = x - (self.b_dec[:, None] if self.lead else self.b_dec)
         latents, values, residuals = [], [], [r]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -44,25 +44,29 @@ class MatryoshkaSAE(BatchTopKSAE):
             d_in, d_sae, k, aux_k=aux_k, n_instances=n_instances, decoder_norm=decoder_norm,
             seed=seed,
         )  # fmt: skip
-        self.prefixes = [validate.positive_int("prefixes", prefix) for prefix in prefixes]
-        if sorted(set(self.prefixes)) != self.prefixes or self.prefixes[-1:] != [d_sae]:
+        if not isinstance(prefixes, Sequence):
+            raise TypeError(f"prefixes is {prefixes!r}; it must be a list of numbers of latents.")
+        self.prefixes = tuple(validate.positive_int("prefixes", m) for m in prefixes)
+        if sorted({*self.prefixes, d_sae}) != list(self.prefixes):
             raise ValueError(
                 f"prefixes is {self.prefixes}; it must increase and end with d_sae = {d_sae}."
             )
 
+    def codes(self, x: Tensor) -> None:
+        """None: its loss looks into z by prefix, so training is dense."""
+
     def nested(
         self, z: Float[Tensor, "*n_instances batch d_sae"]
-    ) -> list[Float[Tensor, "*n_instances batch d_in"]]:
+    ) -> Iterator[Float[Tensor, "*n_instances batch d_in"]]:
         """The reconstruction from each prefix of latents, one after the other."""
         x_hat = self.b_dec[..., None, :]
-        levels = []
-        for start, end in zip([0, *self.prefixes], self.prefixes, strict=False):
+        for start, end in zip((0, *self.prefixes), self.prefixes, strict=False):
             x_hat = x_hat + z[..., start:end] @ self.W_dec[..., start:end, :]
-            levels.append(x_hat)
-        return levels
+            yield x_hat
 
     def reconstruction_loss(
         self, target: Tensor, z: Tensor, x_hat: Tensor
     ) -> Float[Tensor, "*n_instances"]:
-        errors = [squared_error(target, level) for level in self.nested(z)]
-        return sum(errors) / len(errors)
+        shorter = zip(self.prefixes[:-1], self.nested(z), strict=False)
+        errors = [squared_error(target, level) for _, level in shorter]
+        return sum(errors, squared_error(target, x_hat)) / len(self.prefixes)

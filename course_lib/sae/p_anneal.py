@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 CHANGES = 10  # of p on its way from 1 to p_end
-SOFTENING = 1e-3  # of z^p near 0, where its slope has no bound
+SOFTENING = 1e-3  # s below
 
 
 class PAnnealSAE(ReLUSAE):
     """z = ReLU(pre) with the penalty l1_coefficient · Σ_j z_j^p, p falling from 1 to `p_end`.
 
-    Small p punishes being active more than being large. p falls in ten equal changes between
-    `anneal_start` and the end of training; at each the coefficient is set anew so that the penalty
-    of the batch at hand stays the same. Source: Karvonen et al. 2024, "Measuring Progress in
-    Dictionary Learning for Language Model Interpretability with Board Game Models"
+    Small p punishes being active more than being large. p falls in ten equal changes, the first
+    at `anneal_start`, the last a tenth of the way before the end; at each the coefficient is set
+    anew so that the penalty of the batch at hand stays the same. Near 0, where the slope of z^p has
+    no bound, z^p is (z + s)^p - s^p with s = 0.001. Source: Karvonen et al. 2024, "Measuring
+    Progress in Dictionary Learning for Language Model Interpretability with Board Game Models"
     (arXiv:2408.00113), section 4.
 
     Args:
@@ -34,7 +35,7 @@ class PAnnealSAE(ReLUSAE):
 
     Attributes:
         p: [], in the state dict.
-        unit: [], the scale of z in which the penalty is softened; in the state dict.
+        unit: [], the unit in which the penalty measures z; in the state dict.
     """
 
     penalty_degree = 0
@@ -59,17 +60,22 @@ class PAnnealSAE(ReLUSAE):
         self.anneal_start = validate.number("anneal_start", anneal_start, 0.0, 0.99)
         self.register_buffer("p", torch.tensor(1.0))
         self.register_buffer("unit", torch.tensor(1.0))
-        self.next_p = 1.0
+        self._change = 0  # which of the changes of p was the last
+        self._next_p: float | None = None
 
     def schedule(self, progress: float) -> None:
-        """Say which p the next batch should use."""
-        annealed = max(0.0, (progress - self.anneal_start) / (1 - self.anneal_start))
-        self.next_p = 1 - (1 - self.p_end) * int(CHANGES * annealed) / CHANGES
+        """Say which p the next batch of training should change to, if any."""
+        annealed = (progress - self.anneal_start) / (1 - self.anneal_start)
+        change = 0 if annealed < 0 else min(1 + int(CHANGES * annealed), CHANGES)
+        if change != self._change:
+            self._change = change
+            self._next_p = 1 - (1 - self.p_end) * change / CHANGES
 
     def sparsity_loss(self, z: Tensor, pre: Tensor) -> Float[Tensor, "*n_instances"]:
-        if self.training and self.p != self.next_p:
+        if self.training and self._next_p is not None:
             before = self._penalty(z.detach())
-            self.p.fill_(self.next_p)
+            self.p.fill_(self._next_p)
+            self._next_p = None
             ratio = before / self._penalty(z.detach())
             self.l1_coefficient *= torch.where(ratio.isfinite(), ratio, 1.0)
         return self.l1_coefficient * self._penalty(z)

@@ -13,10 +13,11 @@ from course_lib.sae.base import SAE
 class ThresholdSAE(SAE):
     """z = pre · 1[pre > τ] with τ fixed; nothing in the loss but reconstruction.
 
-    Rows of W_dec have norm 1, so a latent cannot grow past τ without being wrong about its
-    feature: interference below τ is cut, features above it pass unshrunk. Gradients flow through
-    active latents alone. Source: "Towards Atoms of Large Language Models" (arXiv:2509.20784),
-    threshold activation.
+    Rows of W_dec have norm 1, so z is in the units of x: what is below τ, such as interference
+    between features, is cut, and what is above it passes unshrunk. Gradients flow through active
+    latents alone, which is all that the derivative sees; no surrogate stands in for the jump. So a
+    latent that is silent on all inputs stays silent. Source: Hu et al. 2025, "Towards Atoms of
+    Large Language Models" (arXiv:2509.20784), threshold-activated SAE.
 
     Args:
         tau: τ ≥ 0, in units of the activations, while training those of the scaled ones; a number
