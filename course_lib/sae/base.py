@@ -189,8 +189,10 @@ class SAE(nn.Module, ABC):
         The reconstruction term is the mean over the batch of Σ_i (target_i - x̂_i)². `dead` marks
         latents that have not fired for long; architectures with an auxiliary loss use it.
         """
-        pre = self.pre_activations(x)
-        z = self.activate(pre)
+        z, pre = self.codes(x), None
+        if z is None:
+            pre = self.pre_activations(x)
+            z = self.activate(pre)
         x_hat = self.reconstruct(x, z)
         terms = {"reconstruction": self.reconstruction_loss(self.target(x, target), z, x_hat)}
         sparsity = self.sparsity_loss(z, pre)
@@ -214,6 +216,17 @@ class SAE(nn.Module, ABC):
     ) -> Float[Tensor, "*n_instances"] | None:
         """The penalty, coefficient included; None where sparsity comes from `activate` alone."""
         return None
+
+    def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | None:
+        """What `encode` gives, at the cost of the active latents; None where training is dense."""
+        return None
+
+    def computes_like(self, cls: type[SAE]) -> bool:
+        """Whether `codes` of class `cls` is right for this SAE: no instances, nothing overridden."""
+        rests_on = ("pre_activations", "activate", "decode", "reconstruction_loss", "sparsity_loss")
+        return not self.lead and all(
+            getattr(type(self), name) is getattr(cls, name) for name in rests_on
+        )
 
     def target(self, x: Tensor, target: Tensor | None = None) -> Tensor:
         """What `loss` with these arguments wants to rebuild."""

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from course_lib.sae.base import Loss
+from course_lib.sae.codes import Codes, batch_topk_codes
 from course_lib.sae.topk import TopKSAE
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 THRESHOLD_MEMORY = 0.99  # of the running mean that becomes the threshold at inference
+GUESS = 0.8  # of the threshold, below which training does not look for the largest
 
 
 class BatchTopKSAE(TopKSAE):
@@ -68,9 +70,16 @@ class BatchTopKSAE(TopKSAE):
             self._follow(loss.z)
         return loss
 
+    def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | None:
+        if not self.training or not self.computes_like(BatchTopKSAE):
+            return None
+        guess = GUESS * float(self.threshold)
+        return batch_topk_codes(x, self.W_enc, self.encoder_bias, self.k, guess)
+
     @torch.no_grad()
-    def _follow(self, z: Float[Tensor, "*n_instances batch d_sae"]) -> None:
-        smallest = z.masked_fill(z == 0, torch.inf).flatten(len(self.lead)).amin(dim=-1)
+    def _follow(self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes) -> None:
+        values = z.values if isinstance(z, Codes) else z.flatten(len(self.lead))
+        smallest = values.masked_fill(values == 0, torch.inf).amin(dim=-1)
         smallest = torch.where(smallest.isfinite(), smallest, self.threshold).float()
         moved = torch.lerp(smallest, self.threshold, THRESHOLD_MEMORY)
         self.threshold.copy_(torch.where(self.threshold == 0, smallest, moved))

@@ -52,9 +52,6 @@ class MatryoshkaSAE(BatchTopKSAE):
                 f"prefixes is {self.prefixes}; it must increase and end with d_sae = {d_sae}."
             )
 
-    def codes(self, x: Tensor) -> None:
-        """None: its loss looks into z by prefix, so training is dense."""
-
     def nested(
         self, z: Float[Tensor, "*n_instances batch d_sae"]
     ) -> Iterator[Float[Tensor, "*n_instances batch d_in"]]:

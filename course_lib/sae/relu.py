@@ -9,9 +9,12 @@ import torch
 from torch import Tensor
 
 from course_lib.sae.base import SAE
+from course_lib.sae.codes import Codes, relu_codes
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+MAX_DENSITY = 0.15  # share of active latents up to which training keeps only those
 
 
 class ReLUSAE(SAE):
@@ -45,6 +48,12 @@ class ReLUSAE(SAE):
     def activate(self, pre: Tensor) -> Tensor:
         return torch.relu(pre)
 
-    def sparsity_loss(self, z: Tensor, pre: Tensor) -> Float[Tensor, "*n_instances"]:
+    def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | None:
+        if not self.computes_like(ReLUSAE):
+            return None
+        return relu_codes(x, self.W_enc, self.encoder_bias, MAX_DENSITY)
+
+    def sparsity_loss(self, z: Tensor | Codes, pre: Tensor | None) -> Float[Tensor, "*n_instances"]:
         norm = self.W_dec.norm(dim=-1) if self.decoder_norm == "free" else 1.0
-        return self.l1_coefficient * (z.mean(dim=-2) * norm).sum(dim=-1)
+        mean = z.means() if isinstance(z, Codes) else z.mean(dim=-2)
+        return self.l1_coefficient * (mean * norm).sum(dim=-1)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from course_lib import validate
-from course_lib.sae.base import SAE, Loss
+from course_lib.sae.base import SAE, Loss, squared_error
+from course_lib.sae.codes import Codes, topk_codes
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -58,6 +59,11 @@ class TopKSAE(SAE):
     ) -> Loss:
         return self.with_aux(super().loss(x, target), x, self.target(x, target), dead)
 
+    def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | None:
+        if not self.computes_like(TopKSAE):
+            return None
+        return topk_codes(x, self.W_enc, self.encoder_bias, self.k)
+
     def with_aux(
         self,
         loss: Loss,
@@ -81,9 +87,14 @@ class TopKSAE(SAE):
 
         Scaled by AUX_COEFFICIENT and, where fewer than `aux_k` latents are dead, by their share.
         """
-        pre = self.pre_activations(x).masked_fill(~dead[..., None, :], -torch.inf)
-        values, latents = pre.topk(min(self.aux_k, self.d_sae), dim=-1)
-        z = torch.zeros_like(pre).scatter(-1, latents, values.relu())
+        if self.lead:
+            W_dec = self.W_dec
+            pre = self.pre_activations(x).masked_fill(~dead[..., None, :], -torch.inf)
+        else:
+            latents = dead.nonzero()[:, 0]
+            W_dec = self.W_dec[latents]
+            pre = x @ self.W_enc[:, latents] + self.encoder_bias[latents]
+        values, chosen = pre.topk(min(self.aux_k, pre.shape[-1]), dim=-1)
+        z = torch.zeros_like(pre).scatter(-1, chosen, values.relu())
         share = (dead.sum(dim=-1) / self.aux_k).clamp(max=1)
-        error = (residual - z @ self.W_dec).square().sum(dim=-1).mean(dim=-1)
-        return AUX_COEFFICIENT * share * error
+        return AUX_COEFFICIENT * share * squared_error(residual, z @ W_dec)
