@@ -95,8 +95,6 @@ class HierarchicalFeatures:
                 raise ValueError(
                     f"probability sums to {end[-1]:.4g} over the {who}; it must be at most 1."
                 )
-            if end[-1] > 1 - ROUNDING:
-                end[-1] = 1.0  # the last one closes the interval, so that always means always
             low[members] = end - p[members]
             high[members] = end
         self._low, self._high = (

@@ -75,10 +75,8 @@ def absorption(
     writes = W_dec @ direction.T  # [d_sae, n_features], per unit of z
     absorbed = torch.zeros_like(active)
     for feature in up.unique().tolist():
-        others = z * writes[:, feature]
-        if latent[feature] >= 0:
-            others[:, latent[feature]] = 0.0
-        enough = others.amax(dim=-1) >= ABSORBING_SHARE * features[:, feature]
+        most = (z * writes[:, feature]).amax(dim=-1)
+        enough = most >= ABSORBING_SHARE * features[:, feature]
         absorbed[:, feature] = enough & ~active[:, feature]
     on = features[:, child] != 0
     n_on = on.sum(dim=0)

@@ -94,6 +94,7 @@ def test_splitting_equals_the_greedy_search_in_loops():
     z = torch.cat([features[:, :1] * (part == i) for i in range(3)], dim=1)  # three parts
     z = torch.cat([z, features[:, 1:], torch.rand(300, 4, generator=g) < 0.2], dim=1).float()
     z = z * (torch.rand(z.shape, generator=g) < 0.9)
+    z = torch.cat([z, z[:, :1] * (torch.rand(300, 1, generator=g) < 0.8)], dim=1)  # an overlap
 
     def f1(latents, on):
         active = (z[:, sorted(latents)] > 0).any(dim=1)
@@ -108,6 +109,24 @@ def test_splitting_equals_the_greedy_search_in_loops():
             chosen, best = chosen | {j}, score
         assert splitting(z, features)[i] == len(chosen)
     assert splitting(z, features).tolist() == [3, 1, 1]
+
+
+def test_a_latent_that_adds_less_than_the_gain_is_no_part_of_the_feature():
+    features = torch.ones(1000, 1)
+    features[800:] = 0.0
+    z = torch.zeros(1000, 3)
+    z[:700, 0] = 1.0  # F1 = 1400 / 1500
+    z[700:755, 1] = 1.0  # + 0.0356, then the third + 0.0180
+    z[755:783, 2] = 1.0
+    assert splitting(z, features).tolist() == [2]
+
+
+def test_parts_that_overlap_are_counted_by_their_union():
+    features, z = torch.zeros(1000, 1), torch.zeros(1000, 2)
+    features[:800] = 1.0
+    z[50:800, 0] = 1.0  # F1 = 1500 / 1550
+    z[:700, 1] = 1.0  # together exact: + 0.032
+    assert splitting(z, features).tolist() == [2]
 
 
 def test_a_feature_no_latent_tells_of_splits_into_none_and_one_never_on_too():

@@ -83,6 +83,13 @@ def test_the_best_latent_is_the_one_with_the_highest_correlation():
     assert torch.equal(same_latent(z_a, z_b, FEATURES), expected)
 
 
+def test_an_offset_of_a_latent_does_not_hide_what_it_follows():
+    noisy = FEATURES + 0.3 * randn(400, 10, seed=2)
+    z_a = torch.cat([FEATURES + 50, noisy], dim=1)
+    z_b = torch.cat([FEATURES, noisy], dim=1)
+    assert same_latent(z_a, z_b, FEATURES).all()
+
+
 def test_a_concept_that_never_varies_has_no_latent():
     features = torch.cat([FEATURES[:, :2], torch.ones(400, 1)], dim=1)
     assert same_latent(FEATURES, FEATURES, features).tolist() == [True, True, False]
