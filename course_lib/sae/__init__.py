@@ -31,7 +31,7 @@ from course_lib.sae.recovery import (
 )
 from course_lib.sae.relu import ReLUSAE
 from course_lib.sae.semi_nmf import SemiNMF
-from course_lib.sae.spectral import SpectralSAE
+from course_lib.sae.spectral import SpectralSAE, resample_grid
 from course_lib.sae.splicing import Downstream, downstream
 from course_lib.sae.threshold import ThresholdSAE
 from course_lib.sae.topk import TopKSAE
@@ -77,6 +77,7 @@ __all__ = [
     "mean_max_cosine_similarity",
     "modality_score",
     "reconstruction_bias",
+    "resample_grid",
     "retrieval_at_k",
     "same_latent",
     "save",

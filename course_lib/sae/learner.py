@@ -150,7 +150,7 @@ class Learner:
         """
         sae, dead = self.sae, self.dead
         error = (sae.target(*batch) - loss.x_hat).square().sum(dim=-1)
-        x = batch[0].expand(*error.shape, sae.d_in)
+        x = batch[0].expand(*error.shape, -1)
         alive_size = sae.W_enc.norm(dim=-2)[~dead].mean() if (~dead).any() else 1.0
         for index in range(sae.n_instances or 1):
             at = (index,) if sae.lead else ()
@@ -159,7 +159,7 @@ class Learner:
                 continue
             weights = error[at].flatten().float().cpu()
             rows = torch.multinomial(weights, len(latents), replacement=True, generator=generator)
-            rows = x[at].reshape(-1, sae.d_in)[rows.to(x.device)] - sae.b_dec[at]
+            rows = x[at].flatten(end_dim=-2)[rows.to(x.device)] - sae.b_dec[at]
             directions = rows / rows.norm(dim=-1, keepdim=True).clamp_min(1e-12)
             where = (*at, latents) if at else latents
             sae.revive(where, directions.to(sae.W_dec.dtype), REVIVED_SIZE * float(alive_size))

@@ -1,148 +1,154 @@
-"""Spectral: an SAE for functions, whose latents are functions too, on any grid."""
+"""Spectral: a convolutional dictionary of functions, the same on every grid."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from course_lib import runtime, validate
-from course_lib.sae.base import SAE, Loss
+from course_lib import validate
+from course_lib.sae.base import SAE
+from course_lib.sae.start import center
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Complex, Float
+    from jaxtyping import Complex, Float
 
 
 class SpectralSAE(SAE):
-    """z_j = ReLU(w_enc,j * (x - b_dec) + b_enc,j),  x̂ = Σ_j w_dec,j * z_j + b_dec.
+    """x̂(t) = b + Σ_j ∫ d_j(t - s) z_j(s) ds, for periodic functions x(t), t in [0, 1).
 
-    x, z_j and x̂ are functions on the circle, * is circular convolution, and the kernels are
-    stored by their Fourier coefficients up to `modes`, so that the same weights apply on any grid.
-    With as many modes as a grid has, it is an ordinary convolutional SAE on that grid. Lifting
-    writes each kernel as Σ_c p_c w_jc over `lift` channels, a linear map before coding: the same
-    functions in another parametrisation, which acts as a preconditioner. Source: "SAE Neural
-    Operators" (arXiv:2509.03738).
+    Atoms d_j and encoder filters e_j are functions, kept as Fourier coefficients up to frequency
+    modes - 1, so that the same weights serve any grid. Codes are functions, too:
+    pre_j(s) = ∫ e_j(t - s) (x(t) - b) dt + b_enc,j. Of these the k latents with the highest peaks
+    are kept, each at its peak alone: z_j is a point of mass z_j at s_j. That says which concepts
+    are there and where, and does not count points of the grid.
+    Source: "Sparse Autoencoder Neural Operators: Model Recovery in Function Spaces"
+    (arXiv:2509.03738), the SAE with Fourier neural operators; that a latent fires at one place
+    only is ours.
 
-    Integrals over the circle are means over the grid. The loss is the mean over t of the squared
-    error, with l1_coefficient · Σ_j mean_t z_j; kernels of the decoder have mean square 1.
+    With `lift`, x is first lifted to that many channels, one number each, atoms and filters have
+    as many, and a second such map projects back: what is computed could be computed without, how
+    it is learnt changes (there, section on lifting as a preconditioner).
 
     Args:
-        modes: frequencies 0 … modes - 1 are kept; a grid needs at least 2 · modes - 1 points.
-        d_sae: number of latent functions.
-        l1_coefficient: weight of the penalty; a number or one per instance.
-        lift: number of channels.
-        n_instances, seed: as in `SAE`.
+        modes: frequencies kept, 0 to modes - 1; a grid needs at least 2 · modes - 1 points.
+        d_sae: number of atoms.
+        k: active latents per function.
+        lift: channels, or None for no lifting.
+        n_instances, decoder_norm, seed: as in `SAE`.
 
     Attributes:
-        W_enc, W_dec: [*n_instances, d_sae, lift, modes, 2], real and imaginary parts.
-        P_enc, P_dec: [*n_instances, lift], the linear maps into the channels and back.
-        b_enc: [*n_instances, d_sae]; b_dec: [*n_instances, 1], a constant function.
+        W_dec, W_enc: as in `SAE` with d_in = (lift or 1) · (2 · modes - 1) coordinates of an
+            orthonormal basis: per channel 1, √2 cos 2πft for f = 1 …, √2 sin 2πft for f = 1 ….
+        b_dec: [*n_instances, 1], the constant b.
+        lifting, projection: [*n_instances, lift], or None.
     """
-
-    coefficient = "l1_coefficient"
-    varying = ("l1_coefficient",)
 
     def __init__(
         self,
         modes: int,
         d_sae: int,
-        l1_coefficient: float | Sequence[float] = 1.0,
+        k: int,
         *,
-        lift: int = 1,
+        lift: int | None = None,
         n_instances: int | None = None,
+        decoder_norm: str = "unit",
         seed: int = 0,
     ) -> None:
-        nn.Module.__init__(self)
-        self.modes = validate.positive_int("modes", modes)
-        self.d_sae = validate.positive_int("d_sae", d_sae)
-        self.lift = validate.positive_int("lift", lift)
-        self.n_instances = n_instances
-        if n_instances is not None:
-            validate.positive_int("n_instances", n_instances)
-        self.register_buffer("l1_coefficient", self.per_instance("l1_coefficient", l1_coefficient))
-        generator = runtime.generator(seed)
-        W = torch.randn(*self.lead, d_sae, lift, modes, 2, generator=generator)
-        self.W_dec, self.W_enc = nn.Parameter(W), nn.Parameter(W.clone())
-        P = torch.randn(*self.lead, lift, generator=generator) if lift > 1 else torch.ones(1)
-        P = P.expand(*self.lead, lift) / P.norm(dim=-1, keepdim=True)
-        self.P_dec, self.P_enc = nn.Parameter(P.clone()), nn.Parameter(P.clone())
-        self.b_enc = nn.Parameter(torch.zeros(*self.lead, d_sae))
+        self.n_coordinates = 2 * validate.positive_int("modes", modes) - 1
+        channels = 1 if lift is None else validate.positive_int("lift", lift)
+        super().__init__(
+            channels * self.n_coordinates, d_sae, n_instances=n_instances,
+            decoder_norm=decoder_norm, seed=seed,
+        )  # fmt: skip
+        self.modes, self.lift = modes, lift
+        self.k = validate.positive_int("k", k)
+        if k > d_sae:
+            raise ValueError(f"k is {k}; it must be at most d_sae = {d_sae}.")
         self.b_dec = nn.Parameter(torch.zeros(*self.lead, 1))
-        self.constrain()
-        with torch.no_grad():
-            self.W_enc.copy_(self.W_dec)
-
-    def kernels(
-        self, W: Float[Tensor, "*n_instances d_sae lift modes 2"], P: Tensor
-    ) -> Complex[Tensor, "*n_instances d_sae modes"]:
-        """Fourier coefficients of the kernels w_j = Σ_c P_c w_jc."""
-        return torch.view_as_complex((P[..., None, :, None, None] * W).sum(dim=-3))
-
-    def spectrum(self, x: Float[Tensor, "*batch n_points"]) -> Complex[Tensor, "*batch modes"]:
-        """Fourier coefficients 0 … modes - 1 of functions on a grid, whatever its size.
-
-        Raises ValueError when the grid is too coarse for that many.
-        """
-        if x.shape[-1] < 2 * self.modes - 1:
-            raise ValueError(
-                f"x has {x.shape[-1]} points; {self.modes} modes need at least "
-                f"{2 * self.modes - 1}."
-            )
-        return torch.fft.rfft(x, norm="forward")[..., : self.modes]
+        for name in ("lifting", "projection"):
+            even = torch.full((*self.lead, channels), channels**-0.5)
+            self.register_parameter(name, nn.Parameter(even) if lift else None)
 
     def pre_activations(
-        self, x: Float[Tensor, "*n_instances batch n_points"]
-    ) -> Float[Tensor, "*n_instances batch n_points d_sae"]:
-        """w_enc,j (correlated with) x - b_dec, plus b_enc: how well atom j fits at each place."""
-        centred = self.spectrum(x - self.b_dec[..., None, :])
-        kernel = self.kernels(self.W_enc, self.P_enc).conj()
-        product = centred[..., None, :] * kernel[..., None, :, :]
-        fit = torch.fft.irfft(product, n=x.shape[-1], norm="forward").mT
-        return fit + self.b_enc[..., None, None, :]
+        self, x: Float[Tensor, "*n_instances batch grid"]
+    ) -> Float[Tensor, "*n_instances batch grid d_sae"]:
+        """∫ e_j(t - s) (x(t) - b) dt + b_enc,j at every s of the grid.
 
-    def activate(self, pre: Tensor) -> Tensor:
-        return torch.relu(pre)
+        Raises ValueError when the grid is too coarse for the modes.
+        """
+        self._check_input(x)
+        spectrum = torch.fft.rfft(x - self.b_dec[..., None, :], norm="forward")
+        spectrum = spectrum[..., : self.modes, None] * self._filters().conj()
+        pre = torch.fft.irfft(spectrum, n=x.shape[-1], dim=-2, norm="forward")
+        return pre + self.b_enc[..., None, None, :]
+
+    def _check_input(self, x: Tensor) -> None:
+        fits = x.ndim == 2 or (x.ndim == 3 and (len(x),) == self.lead)
+        if not fits or x.shape[-1] < self.n_coordinates:
+            wanted = " or ".join(f"[{n}batch, grid]" for n in ("", *(f"{n}, " for n in self.lead)))
+            raise ValueError(
+                f"x has shape {list(x.shape)}; it must be {wanted} with at least "
+                f"{self.n_coordinates} points, as {self.modes} modes need."
+            )
+
+    def activate(
+        self, pre: Float[Tensor, "*n_instances batch grid d_sae"]
+    ) -> Float[Tensor, "*n_instances batch grid d_sae"]:
+        """Each latent's peak over the grid, through a ReLU, for the k latents with the highest."""
+        peak, place = pre.max(dim=-2, keepdim=True)
+        values, latents = peak.topk(self.k, dim=-1)
+        kept = torch.zeros_like(peak).scatter(-1, latents, values.relu())
+        return torch.zeros_like(pre).scatter(-2, place, kept)
 
     def decode(
-        self, z: Float[Tensor, "*n_instances batch n_points d_sae"]
-    ) -> Float[Tensor, "*n_instances batch n_points"]:
-        kernel = self.kernels(self.W_dec, self.P_dec)
-        product = (self.spectrum(z.mT) * kernel[..., None, :, :]).sum(dim=-2)
-        x_hat = torch.fft.irfft(product, n=z.shape[-2], norm="forward")
-        return x_hat + self.b_dec[..., None, :]
-
-    def sparsity_loss(self, z: Tensor, pre: Tensor) -> Float[Tensor, "*n_instances"]:
-        return self.l1_coefficient * z.mean(dim=-2).sum(dim=-1).mean(dim=-1)
-
-    def loss(
-        self,
-        x: Float[Tensor, "*n_instances batch n_points"],
-        target: None = None,
-        *,
-        dead: Bool[Tensor, "*n_instances d_sae"] | None = None,
-    ) -> Loss:
-        """Means over the grid where `SAE.loss` has sums, so that no term depends on its size."""
-        loss = super().loss(x)
-        loss.terms["reconstruction"] = loss.terms["reconstruction"] / x.shape[-1]
-        return loss
-
-    def prepare_gradients(self) -> None:
-        """Nothing to do: `constrain` alone holds the norms."""
+        self, z: Float[Tensor, "*n_instances batch grid d_sae"]
+    ) -> Float[Tensor, "*n_instances batch grid"]:
+        """Every atom where its latent's mass is: a convolution, by Fourier transform."""
+        masses = torch.fft.rfft(z, dim=-2)[..., : self.modes, :]
+        spectrum = (masses * self._atoms()).sum(dim=-1)
+        x = torch.fft.irfft(spectrum, n=z.shape[-2], norm="forward")
+        return x + self.b_dec[..., None, :]
 
     @torch.no_grad()
-    def constrain(self) -> None:
-        """Decoder kernels back to mean square 1."""
-        kernel = self.kernels(self.W_dec, self.P_dec).abs().square()
-        mean_square = kernel[..., 0] + 2 * kernel[..., 1:].sum(dim=-1)
-        self.W_dec /= mean_square.clamp_min(1e-24).sqrt()[..., None, None, None]
+    def atoms(self, n_points: int) -> Float[Tensor, "*n_instances d_sae n_points"]:
+        """The atoms on a grid, as `decode` writes them at place 0."""
+        return torch.fft.irfft(self._atoms().squeeze(-3).mT, n=n_points, norm="forward")
+
+    def _atoms(self) -> Complex[Tensor, "*n_instances 1 modes d_sae"]:
+        return self._spectra(self.W_dec, self.projection)
+
+    def _filters(self) -> Complex[Tensor, "*n_instances 1 modes d_sae"]:
+        return self._spectra(self.W_enc.mT, self.lifting)
+
+    def _spectra(self, W: Tensor, weight: Tensor | None) -> Tensor:
+        if weight is not None:
+            channels = W.unflatten(-1, (-1, self.n_coordinates))
+            W = (weight[..., None, :, None] * channels).sum(dim=-2)
+        constant, cos, sin = W.mT.split([1, self.modes - 1, self.modes - 1], dim=-2)
+        real = torch.cat([constant, cos * 0.5**0.5], dim=-2)
+        imaginary = torch.cat([torch.zeros_like(constant), -sin * 0.5**0.5], dim=-2)
+        return torch.complex(real, imaginary).unsqueeze(-3)
+
+    def reconstruction_loss(self, target: Tensor, z: Tensor, x_hat: Tensor) -> Tensor:
+        """Mean over the batch of ∫ (x - x̂)² dt, the same on every grid."""
+        return (target - x_hat).square().mean(dim=(-2, -1))
 
     @torch.no_grad()
     def start(self, how: str, *batch: Tensor) -> None:
-        """Put b_dec at the mean of the functions ("mean") or at 0 ("zero")."""
-        if validate.choice("center", how, ("mean", "zero")) == "mean":
-            self.b_dec.fill_(batch[0].mean())
+        self.b_dec.copy_(center(batch[0].mean(dim=-1, keepdim=True), how))
 
     def revive(self, latents: Tensor, directions: Tensor, size: float) -> None:
-        raise ValueError("resample_every is set; functions have no rows to resample from.")
+        raise ValueError("resample_every is set; SpectralSAE has no resampling, leave it None.")
+
+
+def resample_grid(x: Float[Tensor, "*batch grid"], n_points: int) -> Float[Tensor, "*batch n"]:
+    """Periodic functions on another grid, by their Fourier series up to what both grids carry.
+
+    Exact for functions without frequencies of half the coarser grid or above.
+    """
+    validate.positive_int("n_points", n_points)
+    carried = (min(x.shape[-1], n_points) + 1) // 2
+    spectrum = torch.fft.rfft(x, norm="forward")[..., :carried]
+    return torch.fft.irfft(spectrum, n=n_points, norm="forward")
