@@ -25,15 +25,21 @@ CFG, WEIGHTS, SCALER = "cfg.json", "sae_weights.safetensors", "activation_scaler
 OURS = "course_lib"  # our own part of cfg.json, and a mark in the header of the weights
 FLOATS = ("F64", "F32", "F16", "BF16")
 LARGEST_JSON = 2**26  # bytes
+SIZES = (  # arguments of constructors; no more than their product of numbers is in the weights
+    ("n_instances", "d_in", "d_sae"), ("n_instances", "d_out", "d_sae"),
+    ("n_instances", "modes", "lift", "d_sae"),
+)  # fmt: skip
 
 
 def save(sae: SAE, folder: str | Path) -> Path:
     """Write `sae` to `folder`, which is made if need be, and return the folder.
 
-    What SAELens has too (ReLU, TopK) is written so that `sae_lens.SAE.load_from_disk(folder)` reads
-    it and computes the same. All else (several instances, subclasses of your own) goes under the
-    architecture "course_lib.CLASS", which SAELens does not know and answers with a KeyError. `load`
-    gives back class, arguments and state of both exactly; dtypes are kept.
+    What SAELens computes too is written so that `sae_lens.SAE.load_from_disk(folder)` reads it:
+    ReLU, p-anneal and group-sparse SAEs as its "standard", TopK and g-SAE as "topk"; JumpReLU,
+    threshold, BatchTopK and Matryoshka as "jumprelu", as at inference; Gated; and matching pursuit
+    without a tolerance. All else (transcoders, spectral SAEs, several instances, classes of your
+    own) goes under the architecture "course_lib.CLASS", which SAELens answers with a KeyError.
+    `load` gives back class, arguments and state of both exactly; dtypes are kept.
 
     Each file is written whole or not at all, and a checksum in cfg.json ties the two together: if
     something stops this between the files, `load` says so. So edit neither by hand.
@@ -53,8 +59,6 @@ def save(sae: SAE, folder: str | Path) -> Path:
     weights = packed(stored, metadata={OURS: type(sae).__name__})
     cfg: dict[str, Any] = {
         "architecture": saelens.architecture(sae) or f"{OURS}.{type(sae).__name__}",
-        "d_in": sae.d_in,
-        "d_sae": sae.d_sae,
         "dtype": _name(sae.W_dec.dtype),
         **(saelens.settings(sae) if saelens.architecture(sae) else {}),
         OURS: {"class": type(sae).__name__, "config": sae.config, "state": rest},
@@ -69,6 +73,8 @@ def save(sae: SAE, folder: str | Path) -> Path:
 
 def load(folder: str | Path) -> SAE:
     """The SAE in `folder`, on the CPU: one of ours exactly as it was saved, or one from SAELens.
+
+    It is in evaluation mode, so that no latent depends on the rest of a batch.
 
     A class of your own is found by its name among the subclasses of `SAE`, so define or import it
     first; of several with one name the last counts. From SAELens, options that weights can absorb
@@ -97,7 +103,7 @@ def load(folder: str | Path) -> SAE:
         with _blamed(folder / WEIGHTS):
             stored = _tensors(file, _split(sae)[0])
     if ours:
-        return _filled(sae, stored | rest)
+        return _filled(sae, {own: stored[name] for name, own in _names(sae).items()} | rest)
     dtype = sae.W_dec.dtype
     sae = _filled(sae, saelens.folded(cfg, {name: t.to(dtype) for name, t in stored.items()}))
     if cfg["normalize_activations"] != "none":
@@ -105,17 +111,21 @@ def load(folder: str | Path) -> SAE:
     return sae
 
 
-# --- what stands where ---------------------------------------------------------------------------
+def _names(sae: SAE) -> dict[str, str]:
+    """Name in the file and name in the state of each tensor among the weights."""
+    known = saelens.architecture(sae) is not None
+    return saelens.names(sae) if known else {name: name for name in sae.state_dict()}
 
 
 def _split(sae: SAE) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What of an SAE goes into the weights, and what of its state is left over for cfg.json."""
     state = sae.state_dict()
     stored = saelens.tensors(sae) if saelens.architecture(sae) else state
+    there = {own: stored[name] for name, own in _names(sae).items()}
     rest = {
         name: {"dtype": _name(tensor.dtype), "value": tensor.tolist()}
         for name, tensor in state.items()
-        if name not in stored or stored[name].shape != tensor.shape
+        if name not in there or there[name].shape != tensor.shape
     }
     return stored, rest
 
@@ -146,7 +156,7 @@ def _ours(told: dict[str, Any], file: safe_open) -> tuple[SAE, dict[str, Tensor]
 
 def _filled(sae: SAE, stored: dict[str, Tensor]) -> SAE:
     """`sae` with the stored tensors for its own, in the same memory layout; others stay."""
-    own = sae.state_dict()
+    own = sae.to(stored["W_dec"].dtype).eval().state_dict()
     for name, tensor in stored.items():
         own[name] = torch.empty_like(own[name], dtype=tensor.dtype).copy_(tensor)
     sae.load_state_dict(own, assign=True)
@@ -161,9 +171,6 @@ def _subclasses(cls: type[SAE]) -> Iterator[type[SAE]]:
 
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-# --- what is refused -----------------------------------------------------------------------------
 
 
 @contextmanager
@@ -220,23 +227,20 @@ def _opened(path: Path) -> Iterator[safe_open]:
 
 
 def _check_size(config: dict[str, Any], file: safe_open) -> None:
-    """Raise ValueError before anything is made in sizes for which the file has too few numbers."""
-    names = ["d_in", "d_sae"] + ["n_instances"] * (config.get("n_instances") is not None)
-    wanted = math.prod(validate.positive_int(name, config.get(name)) for name in names)
+    """Raise ValueError before anything is made of sizes for which the file has too few numbers."""
     held = sum(math.prod(file.get_slice(name).get_shape()) for name in set(file.keys()))
-    if wanted > held:
-        sizes = ", ".join(f"{name} {config[name]}" for name in names)
-        raise ValueError(f"{sizes} do not fit the {held} numbers in {WEIGHTS}.")
+    for sizes in SIZES:
+        told = {name: config[name] for name in sizes if isinstance(config.get(name), int)}
+        if math.prod(told.values()) > held:
+            said = ", ".join(f"{name} {size}" for name, size in told.items())
+            raise ValueError(f"{said} do not fit the {held} numbers in {WEIGHTS}.")
 
 
 def _tensors(file: safe_open, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a file, once their names, kinds and shapes are those of `expected`."""
     names = set(file.keys())
     if names != expected.keys():
-        told = [f"{kind} {', '.join(sorted(which))}" for kind, which in (
-            ("lacks", expected.keys() - names), ("has too many:", names - expected.keys())
-        ) if which]  # fmt: skip
-        raise ValueError(f"it {' and '.join(told)}; it must hold {', '.join(sorted(expected))}.")
+        raise ValueError(f"it has tensors {sorted(names)}; they must be {sorted(expected)}.")
     for name, tensor in expected.items():
         told = file.get_slice(name)
         if told.get_shape() != list(tensor.shape):

@@ -63,7 +63,7 @@ class MatchingPursuitSAE(SAE):
         validate.number("tol", tol, 0.0)
         self.register_buffer("tol", torch.tensor(float(tol)))
         del self.b_enc
-        self.register_buffer("b_enc", torch.zeros(*self.lead, d_sae))
+        self.register_buffer("b_enc", torch.zeros(*self.lead, d_sae), persistent=False)
 
     @property
     def W_enc(self) -> Float[Tensor, "*n_instances d_in d_sae"]:

@@ -7,26 +7,67 @@ import torch
 from safetensors.torch import save_file
 
 from course_lib import runtime
-from course_lib.sae import SAE, ReLUSAE, TopKSAE, files, load, saelens, save
+from course_lib.sae import (
+    BatchTopKSAE,
+    GatedSAE,
+    GradientTopKSAE,
+    GroupSparseSAE,
+    JumpReLUSAE,
+    MatchingPursuitSAE,
+    MatryoshkaSAE,
+    PAnnealSAE,
+    RandomDictionary,
+    ReLUSAE,
+    ThresholdSAE,
+    TopKSAE,
+    Transcoder,
+    files,
+    load,
+    saelens,
+    save,
+)
 from tests.differential.peers import peer
 
 D_IN, D_SAE, BATCH, SCALE = 16, 64, 64, 2.3
 OURS = {
-    ReLUSAE: {"l1_coefficient": 0.3},
+    ReLUSAE: {},
+    PAnnealSAE: {},
+    GroupSparseSAE: {},
+    GatedSAE: {},
     TopKSAE: {"k": 5},
+    GradientTopKSAE: {"k": 5},
+    BatchTopKSAE: {"k": 5},
+    MatryoshkaSAE: {"k": 5, "prefixes": (8, 64)},
+    JumpReLUSAE: {},
+    ThresholdSAE: {"tau": 0.3},
+    MatchingPursuitSAE: {"steps": 5},
+    RandomDictionary: {"steps": 3},
 }
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
+PURSUIT = {"max_iterations": 5, "residual_threshold": 0.0, "stop_on_duplicate_support": False}
 ARCHITECTURES = {  # theirs: class, options, and the class that reads it here
     "standard": ("StandardSAE", {}, ReLUSAE),
     "topk": ("TopKSAE", {"k": 5}, TopKSAE),
     "topk by norms": ("TopKSAE", {"k": 5, "rescale_acts_by_decoder_norm": True}, TopKSAE),
-}
+    "jumprelu": ("JumpReLUSAE", {}, JumpReLUSAE),
+    "gated": ("GatedSAE", {}, GatedSAE),
+    "matching pursuit": ("MatchingPursuitSAE", PURSUIT, MatchingPursuitSAE),
+    "matching pursuit to the end": (
+        "MatchingPursuitSAE", PURSUIT | {"max_iterations": None}, MatchingPursuitSAE
+    ),
+}  # fmt: skip
+NOT_BY_NORMS = {"rescale_acts_by_decoder_norm": False}
 TRAINING = {  # their training classes, and the class that reads what they save for inference
     "standard": ("StandardTrainingSAE", {}, ReLUSAE),
     "topk": ("TopKTrainingSAE", {"k": 5}, TopKSAE),
-    "topk, norms as they are": (
-        "TopKTrainingSAE", {"k": 5, "rescale_acts_by_decoder_norm": False}, TopKSAE
+    "topk, not by norms": ("TopKTrainingSAE", {"k": 5} | NOT_BY_NORMS, TopKSAE),
+    "batchtopk": ("BatchTopKTrainingSAE", {"k": 5.0}, JumpReLUSAE),
+    "batchtopk, not by norms": ("BatchTopKTrainingSAE", {"k": 5.0} | NOT_BY_NORMS, JumpReLUSAE),
+    "matryoshka": (
+        "MatryoshkaBatchTopKTrainingSAE", {"k": 5.0, "matryoshka_widths": [8, 64]}, JumpReLUSAE
     ),
+    "jumprelu": ("JumpReLUTrainingSAE", {}, JumpReLUSAE),
+    "gated": ("GatedTrainingSAE", {}, GatedSAE),
 }  # fmt: skip
 
 
@@ -46,8 +87,9 @@ def fill(module, generator):
         elif "threshold" in name:
             drawn = drawn.abs()
         tensor.data.copy_(drawn)
-    for tensor in module.buffers():
-        tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.1)
+    for name, tensor in module.named_buffers():
+        if "threshold" in name:  # of BatchTopK, as training leaves it
+            tensor.fill_(0.4)
     return module
 
 
@@ -167,7 +209,12 @@ def test_saelens_does_not_read_what_it_has_not(sae_lens, tmp_path):
         def activate(self, pre):
             return 2 * super().activate(pre)
 
-    one_of_many: SAE = TopKSAE(D_IN, D_SAE, 5, n_instances=2)
-    for name, sae in (("Doubling", Doubling(D_IN, D_SAE)), ("TopKSAE", one_of_many)):
+    for sae in (
+        Doubling(D_IN, D_SAE),
+        TopKSAE(D_IN, D_SAE, 5, n_instances=2),
+        Transcoder(D_IN, D_SAE, 5),
+        MatchingPursuitSAE(D_IN, D_SAE, 5, tol=0.1),
+    ):
+        name = type(sae).__name__
         with pytest.raises(KeyError, match=f"course_lib.{name}"):
             sae_lens.SAE.load_from_disk(save(sae, tmp_path / name))
