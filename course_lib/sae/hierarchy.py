@@ -65,7 +65,7 @@ def absorption(
     """
     child, up = edges(parent)
     child, up = child.to(z.device), up.to(z.device)
-    features, dictionary = features.to(z), dictionary.to(z)
+    features, W_dec, dictionary = features.to(z), W_dec.to(z), dictionary.to(z)
     validate.shape("dictionary", dictionary, (features.shape[-1], "d_in"))
     validate.shape("W_dec", W_dec, (z.shape[-1], dictionary.shape[-1]))
     _same_size(parent, features)
@@ -121,6 +121,7 @@ def splitting(
     return count
 
 
+@torch.no_grad()
 def conditional_orthogonality(
     directions: Float[Tensor, "n_features d_in"],
     parent: Sequence[int] | Int[Tensor, " n_features"],

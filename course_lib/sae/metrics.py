@@ -22,6 +22,7 @@ def l0(z: Float[Tensor, "*batch d_sae"], *, per_instance: bool = False) -> Float
     return (_rows("z", z, per_instance) != 0).sum(dim=-1).float().mean(dim=-1)
 
 
+@torch.no_grad()
 def fvu(
     x: Float[Tensor, "*batch d_in"],
     x_hat: Float[Tensor, "*batch d_in"],
@@ -52,6 +53,7 @@ def fvu(
     return error / variance
 
 
+@torch.no_grad()
 def reconstruction_bias(
     x: Float[Tensor, "*batch d_in"], x_hat: Float[Tensor, "*batch d_in"]
 ) -> Float[Tensor, ""]:

@@ -74,9 +74,11 @@ def cosines(
             "must be [..., d_sae, d_in] and [..., n_features, d_in] with the same d_in."
         )
     dtype = torch.promote_types(W_dec.dtype, dictionary.dtype)
+    dtype = torch.promote_types(dtype, torch.float32)  # half precision is too coarse for cosines
     return _unit(dictionary.to(W_dec.device, dtype)) @ _unit(W_dec.to(dtype)).mT
 
 
+@torch.no_grad()
 def mean_max_cosine_similarity(
     W_dec: Float[Tensor, "*n d_sae d_in"], dictionary: Float[Tensor, "*#n n_features d_in"]
 ) -> Float[Tensor, "*n"]:
@@ -89,6 +91,7 @@ def mean_max_cosine_similarity(
     return cosines(W_dec, dictionary).amax(dim=-1).mean(dim=-1)
 
 
+@torch.no_grad()
 def match(
     W_dec: Float[Tensor, "d_sae d_in"],
     dictionary: Float[Tensor, "n_features d_in"],
@@ -104,7 +107,7 @@ def match(
     validate.shape("W_dec", W_dec, ("d_sae", "d_in"))
     validate.shape("dictionary", dictionary, ("n_features", "d_in"))
     validate.number("threshold", threshold, -1.0, 1.0)
-    cosine = cosines(W_dec, dictionary).detach()
+    cosine = cosines(W_dec, dictionary)
     feature, latent = map(torch.as_tensor, linear_sum_assignment(cosine.cpu().numpy(), True))
     feature, latent = feature.to(cosine.device), latent.to(cosine.device)
     n_features, d_sae = cosine.shape
@@ -147,6 +150,7 @@ def support(
     return Support(hits / n_active, hits / n_on, 2 * hits / (n_on + n_active))
 
 
+@torch.no_grad()
 def shrinkage(
     z: Float[Tensor, "batch d_sae"],
     features: Float[Tensor, "batch n_features"],

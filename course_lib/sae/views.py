@@ -26,6 +26,7 @@ def support_jaccard(
     return overlap[union > 0].mean()
 
 
+@torch.no_grad()
 def modality_score(
     z_a: Float[Tensor, "batch d_sae"], z_b: Float[Tensor, "batch d_sae"]
 ) -> Float[Tensor, " d_sae"]:
@@ -38,6 +39,7 @@ def modality_score(
     return means.amin(dim=0) / means.amax(dim=0)
 
 
+@torch.no_grad()
 def same_latent(
     z_a: Float[Tensor, "batch d_sae"],
     z_b: Float[Tensor, "batch d_sae"],
@@ -54,6 +56,7 @@ def same_latent(
     return (best_a == best_b) & (f != 0).any(dim=0)
 
 
+@torch.no_grad()
 def retrieval_at_k(
     a: Float[Tensor, "batch d"], b: Float[Tensor, "batch d"], k: int = 1
 ) -> Float[Tensor, ""]:

@@ -159,8 +159,9 @@ def test_conditional_orthogonality_is_the_cosine_across_each_edge_alone():
 
 def test_scores_are_made_in_the_latents_precision_and_need_no_gradient():
     z, W_dec = absorbed_latents()
-    scores = absorption(z.double(), F, W_dec.double().requires_grad_(), D, PARENT)
-    assert scores.rate.eq(1).all() and not scores.cosine.requires_grad
+    scores = absorption(z.double(), F, W_dec.requires_grad_(), D, PARENT)
+    assert scores.rate.eq(1).all() and scores.cosine.dtype == torch.float64
+    assert not scores.cosine.requires_grad
 
 
 @pytest.mark.parametrize(

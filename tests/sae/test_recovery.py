@@ -108,6 +108,15 @@ def test_instances_are_scored_side_by_side():
     assert torch.allclose(mean_max_cosine_similarity(W, D), each)
 
 
+def test_half_precision_weights_are_compared_in_single_and_need_no_gradient():
+    D = random_dictionary(8, 64, generator(0))
+    W = torch.nn.Parameter(D.bfloat16())
+    assert match(W, D).recall == 1
+    mmcs = mean_max_cosine_similarity(W, D)
+    assert mmcs.dtype == torch.float32 and not mmcs.requires_grad
+    assert 1 - 1e-4 < mmcs < 1
+
+
 def test_the_opposite_direction_is_not_the_feature():
     D = random_dictionary(6, 12, generator(0))
     assert match(-D, D).recall == 0
