@@ -51,7 +51,7 @@ ARGUMENTS = {  # of each class, what it needs or what a file must not lose
     MatchingPursuitSAE: {"steps": 2, "tol": 0.1},
     RandomDictionary: {"steps": 2},
     Transcoder: {"k": 2, "d_out": 4, "skip": True},
-    SpectralSAE: {"lift": 2},
+    SpectralSAE: {"k": 2, "lift": 2},
 }
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 
