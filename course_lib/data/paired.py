@@ -23,9 +23,9 @@ class PairedViews:
     a fixed cosine; a constant offset between the views, the modality gap; a gain for each concept
     in each view, uniform in [1 - jitter, 1 + jitter], so that views agree on what is there but not
     on how much; white noise.
-    The defaults make pairs like image and text embeddings of one contrastive model, as studied in
-    the paper "Decomposing multimodal embedding spaces with group-sparse autoencoders"
-    (arXiv:2601.20028).
+    The defaults make pairs like the image and text embeddings of one contrastive model, the case
+    of Kaushik, Barch & Fanelli 2026, "Decomposing multimodal embedding spaces with group-sparse
+    autoencoders" (arXiv:2601.20028).
 
     Args:
         features: the law of the concepts, with n_instances 1, for instance `SparseFeatures`.

@@ -60,8 +60,7 @@ def reconstruction_bias(
     """γ = Σ ‖x̂‖² / Σ x̂·x: below 1 where reconstructions are too short, as under an L1 penalty.
 
     x̂ / γ is the rescaling of the reconstructions that is closest to x. Source: Rajamanoharan et
-    al. 2024, "Improving Dictionary Learning with Gated Sparse Autoencoders", the relative
-    reconstruction bias. An offset that all inputs share hides the shrinkage of what varies:
+    al. 2024, "Improving Dictionary Learning with Gated Sparse Autoencoders", equation 10. An offset that all inputs share hides the shrinkage of what varies:
     subtract it from both. NaN where all x̂ are zero. Where the truth is known, `shrinkage` says
     which latents shrink.
     """
