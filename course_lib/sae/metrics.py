@@ -60,9 +60,9 @@ def reconstruction_bias(
     """γ = Σ ‖x̂‖² / Σ x̂·x: below 1 where reconstructions are too short, as under an L1 penalty.
 
     x̂ / γ is the rescaling of the reconstructions that is closest to x. Source: Rajamanoharan et
-    al. 2024, "Improving Dictionary Learning with Gated Sparse Autoencoders", equation 10. An offset that all inputs share hides the shrinkage of what varies:
-    subtract it from both. NaN where all x̂ are zero. Where the truth is known, `shrinkage` says
-    which latents shrink.
+    al. 2024, "Improving Dictionary Learning with Gated Sparse Autoencoders", equation 10.
+    An offset that all inputs share hides the shrinkage of what varies: subtract it from both.
+    NaN where all x̂ are zero. Where the truth is known, `shrinkage` says which latents shrink.
     """
     validate.shape("x_hat", x_hat, x.shape)
     x, x_hat = _rows("x", x, False), _rows("x_hat", x_hat, False)
