@@ -79,8 +79,10 @@ class BatchTopKSAE(TopKSAE):
     @torch.no_grad()
     def _follow(self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes) -> None:
         values = z.values if isinstance(z, Codes) else z.flatten(len(self.lead))
-        smallest = values.masked_fill(values == 0, torch.inf).amin(dim=-1)
-        smallest = torch.where(smallest.isfinite(), smallest, self.threshold).float()
+        if values.shape[-1] == 0:
+            return
+        smallest = values.masked_fill(values == 0, torch.inf).amin(dim=-1).to(self.threshold)
+        smallest = torch.where(smallest.isfinite(), smallest, self.threshold)
         moved = torch.lerp(smallest, self.threshold, THRESHOLD_MEMORY)
         self.threshold.copy_(torch.where(self.threshold == 0, smallest, moved))
 
