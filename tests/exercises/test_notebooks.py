@@ -72,7 +72,7 @@ def test_a_students_function_is_defined_once_and_never_overwritten(folder, chapt
     bound = Counter()
     for cell in code_cells(folder, chapter):
         for node in ast.walk(ast.parse(cell["source"])):
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
                 bound[node.name] += 1
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 bound[node.id] += 1
