@@ -1,7 +1,8 @@
 """Superposition: training toy models and measuring how features share dimensions.
 
 `Trainer` trains a `ToyModel`; the measures take the weights `W [..., n_features, d_hidden]`;
-`analytic_losses` is the theory of two features in one dimension; `optimal_l2_attack` is the price.
+`analytic_losses` is the theory of two features in one dimension; `optimal_l2_attack` is the price;
+`orthogonal_matching_pursuit` reads sparse codes back.
 """
 
 from course_lib.superposition.attack import attack_gain, optimal_l2_attack, vulnerability
@@ -16,6 +17,7 @@ from course_lib.superposition.measures import (
     welch_bound,
 )
 from course_lib.superposition.phases import PHASES, analytic_losses, classify_phase
+from course_lib.superposition.readback import orthogonal_matching_pursuit
 from course_lib.superposition.training import Trainer, reconstruction_loss
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "mean_squared_overlap",
     "mutual_coherence",
     "optimal_l2_attack",
+    "orthogonal_matching_pursuit",
     "reconstruction_loss",
     "represented_fraction",
     "vulnerability",
