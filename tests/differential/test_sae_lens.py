@@ -71,6 +71,9 @@ TRAINING = {  # their training classes, and the class that reads what they save 
 }  # fmt: skip
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:The 'utils' module has been deprecated")
+
+
 @pytest.fixture(scope="module")
 def sae_lens():
     return peer("sae_lens")
