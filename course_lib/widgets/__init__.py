@@ -1,10 +1,12 @@
 """Pictures that move without a kernel: self-contained HTML for the book, JupyterLab and Colab.
 
-`toy_model_explorable` draws a grid of trained toy models; `explorable` and `Slider` are the base of
-every such picture: Python gives the numbers, a drawing script of this folder draws them.
+`toy_model_explorable` draws a grid of trained toy models, `sae_encoder_explorable` one latent of
+SAEs that differ in λ; `explorable` and `Slider` are the base of every such picture: Python gives
+the numbers, a drawing script of this folder draws them.
 """
 
 from course_lib.widgets.explorable import Explorable, Slider, explorable
+from course_lib.widgets.sae_encoder import sae_encoder_explorable
 from course_lib.widgets.toy_model import toy_model_explorable
 
-__all__ = ["Explorable", "Slider", "explorable", "toy_model_explorable"]
+__all__ = ["Explorable", "Slider", "explorable", "sae_encoder_explorable", "toy_model_explorable"]

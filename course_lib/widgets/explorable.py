@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+from torch import Tensor
+
 
 @dataclass(frozen=True)
 class Slider:
@@ -113,6 +115,15 @@ start("{key}", draw);
 </script>
 </figure>"""
     return Explorable(html=page, text=f"{title}\n{start_text}")
+
+
+def rounded(values: Tensor, decimals: int = 3) -> list:
+    """A tensor as lists of numbers with few decimals, for `data`; -0.0 becomes 0.0."""
+
+    def walk(entry: list | float) -> list | float:
+        return [walk(e) for e in entry] if isinstance(entry, list) else round(entry, decimals) + 0.0
+
+    return walk(values.detach().cpu().double().tolist())
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

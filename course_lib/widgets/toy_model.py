@@ -7,7 +7,7 @@ from torch import Tensor
 
 from course_lib.superposition import REPRESENTED_NORM
 from course_lib.validate import finite, probability, shape
-from course_lib.widgets.explorable import Explorable, Slider, explorable
+from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 
 def toy_model_explorable(
@@ -53,11 +53,11 @@ def toy_model_explorable(
 
     importance = decays[:, None] ** torch.arange(n_features)
     data = {
-        "W": _rounded(align(W)),
-        "b_dec": _rounded(b_dec),
-        "importance": _rounded(importance),
+        "W": rounded(align(W)),
+        "b_dec": rounded(b_dec),
+        "importance": rounded(importance),
         "threshold": REPRESENTED_NORM,
-        "loss": None if loss is None else _rounded(loss, 5),
+        "loss": None if loss is None else rounded(loss, 5),
     }
     first_W, first_b = W[start], b_dec[start]
     represented = int((first_W.norm(dim=-1) > REPRESENTED_NORM).sum())
@@ -109,14 +109,6 @@ def align(W: Tensor) -> Tensor:
             left, _, right = torch.linalg.svd(W[i, j].T @ target)
             turned[i, j] = W[i, j] @ left @ right
     return turned
-
-
-def _rounded(values: Tensor, decimals: int = 3) -> list:
-    def walk(entry: list | float) -> list | float:
-        # `+ 0.0` writes -0.0 as 0.0
-        return [walk(e) for e in entry] if isinstance(entry, list) else round(entry, decimals) + 0.0
-
-    return walk(values.detach().cpu().double().tolist())
 
 
 def _table(overlap: Tensor, bias: Tensor) -> list[list[str]]:

@@ -1,0 +1,182 @@
+"""Figures of sparse autoencoders on worlds whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_lib import validate
+from course_lib.plots.style import COLORS
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+
+def seed_lines(
+    ax: Axes, x: Float[Tensor, " n_x"], values: Float[Tensor, "n_x n_seeds"], **line: object
+) -> None:
+    """The mean over seeds as a line, every seed as a dot on it."""
+    validate.shape("values", values, (len(x), "n_seeds"))
+    (drawn,) = ax.plot(x, values.mean(dim=-1), **line)
+    for seed in values.T:
+        ax.plot(x, seed, ".", color=drawn.get_color(), alpha=0.6, markersize=5)
+
+
+def sweep(
+    x: Float[Tensor, " n_x"],
+    panels: Mapping[str, Mapping[str, Float[Tensor, "n_x n_seeds"]]],
+    xlabel: str,
+    log: bool = True,
+) -> Figure:
+    """One panel per title, with a line over x (mean and single seeds) for each named quantity."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.3 * len(panels), 2.9), squeeze=False)
+    for ax, (title, lines) in zip(axes[0], panels.items(), strict=True):
+        for name, values in lines.items():
+            seed_lines(ax, x, values, label=name)
+        ax.set(title=title, xlabel=xlabel, xscale="log" if log else "linear", ylim=(0, None))
+        if len(lines) > 1:
+            ax.legend()
+        else:
+            ax.set_ylabel(next(iter(lines)))
+    axes[0][0].set_ylabel(" / ".join(next(iter(panels.values()))))
+    return figure
+
+
+def similarity_strip(
+    values: Mapping[str, Float[Tensor, " n"]], xlabel: str, threshold: float | None = None
+) -> Figure:
+    """One row of dots per name, the mean as a bar across it; a line at `threshold`."""
+    figure, ax = plt.subplots(figsize=(7, 0.42 * len(values) + 0.9))
+    for row, dots in enumerate(values.values()):
+        spread = torch.linspace(-0.28, 0.28, len(dots)).roll(len(dots) // 3)
+        ax.plot(dots, row + spread, ".", color=COLORS[0], alpha=0.45)
+        ax.plot([dots.mean()] * 2, [row - 0.36, row + 0.36], color=COLORS[1], lw=2.5)
+    if threshold is not None:
+        ax.axvline(threshold, color="0.6", lw=1, ls="--")
+    ax.set(yticks=range(len(values)), yticklabels=list(values), xlim=(0, 1.02), xlabel=xlabel)
+    ax.invert_yaxis()
+    return figure
+
+
+def encoder_panels(
+    planted: Float[Tensor, " batch"],
+    latents: Sequence[Float[Tensor, " batch"]],
+    coefficients: Sequence[float],
+    title: str,
+) -> Figure:
+    """What one latent says against what was planted, a panel per L1 coefficient λ.
+
+    Dashed: the truth, z = a. Solid: z = a - λ/2, the best code of a feature that is alone.
+    """
+    figure, axes = plt.subplots(
+        1, len(latents), figsize=(2.9 * len(latents), 2.9), sharey=True, squeeze=False
+    )
+    a = torch.linspace(0, float(planted.max()), 50)
+    for ax, z, coefficient in zip(axes[0], latents, coefficients, strict=True):
+        ax.plot(planted, z, ".", color=COLORS[0], alpha=0.3, markersize=3)
+        ax.plot(a, a, "--", color="0.5", lw=1, label="$z = a$")
+        shrunk = (a - coefficient / 2).clamp(min=0)
+        ax.plot(a, shrunk, color=COLORS[1], label=r"$z = (a - \lambda/2)^+$")
+        ax.set(title=f"{title}, λ = {coefficient:.2g}", xlabel="planted magnitude $a$")
+    axes[0][0].set_ylabel("latent $z$")
+    axes[0][0].legend(loc="upper left")
+    return figure
+
+
+def law(
+    x: Float[Tensor, " n_x"],
+    measured: Mapping[str, Float[Tensor, "n_x n_seeds"]],
+    predicted: Mapping[str, Float[Tensor, " n_x"]],
+    labels: tuple[str, str, str],
+) -> Figure:
+    """Predictions as lines and measurements as dots; `labels` are the title and both axes'."""
+    figure, ax = plt.subplots(figsize=(6, 3.4))
+    for style, (name, line) in zip(("-", "--", ":"), predicted.items(), strict=False):
+        ax.plot(x, line, style, color="0.35", label=name)
+    for (name, dots), color in zip(measured.items(), COLORS, strict=False):
+        points = x[:, None].expand_as(dots)
+        ax.plot(points.flatten(), dots.flatten(), "o", color=color, label=name, alpha=0.8)
+    ax.set(title=labels[0], xlabel=labels[1], ylabel=labels[2])
+    ax.legend()
+    return figure
+
+
+def dead_bars(
+    dead: Mapping[str, Float[Tensor, " n_seeds"]],
+    missing: Mapping[str, Float[Tensor, " n_seeds"]],
+    title: str,
+) -> Figure:
+    """How many latents are dead and how many features nobody found, for each way of training."""
+    figure, ax = plt.subplots(figsize=(7, 0.5 * len(dead) + 1.1))
+    for shift, counts, color, name in (
+        (-0.19, dead, COLORS[6], "dead latents"),
+        (0.19, missing, COLORS[4], "features not found"),
+    ):
+        for row, seeds in enumerate(counts.values()):
+            y = row + shift
+            ax.barh(y, seeds.mean(), 0.36, color=color, label=name if row == 0 else None)
+            ax.plot(seeds, [y] * len(seeds), "o", color="0.6", markersize=3)
+    ax.set(title=title, yticks=range(len(dead)), yticklabels=list(dead), xlabel="number")
+    ax.invert_yaxis()
+    ax.legend()
+    return figure
+
+
+def firing_maps(
+    rates: Sequence[Float[Tensor, "n_kinds n_latents"]], titles: Sequence[str], group: int
+) -> Figure:
+    """How often each latent fires on each kind of input; lines part groups of `group` kinds.
+
+    Latents are ordered by the kind on which they fire most, and left out where they never do.
+    """
+    figure, axes = plt.subplots(
+        1, len(rates), figsize=(3.1 * len(rates), 3.4), sharey=True, squeeze=False
+    )
+    for ax, rate, title in zip(axes[0], rates, titles, strict=True):
+        rate = rate[:, rate.max(dim=0).values > 0.05]
+        weight = rate / rate.sum(dim=0)
+        place = (weight * torch.arange(len(rate))[:, None]).sum(dim=0)
+        image = ax.imshow(rate[:, place.argsort()], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for line in range(group, len(rate), group):
+            ax.axhline(line - 0.5, color="0.7", lw=0.5)
+        ax.set(title=title, xlabel="latent", xticks=[], yticks=[])
+    axes[0][0].set_ylabel(f"kind of input, in families of {group}")
+    figure.colorbar(image, ax=axes, label="share of inputs on which it fires", shrink=0.9)
+    return figure
+
+
+def success_curves(
+    k: Float[Tensor, " n_k"],
+    curves: Mapping[str, Float[Tensor, " n_k"]],
+    bounds: Mapping[str, float],
+) -> Figure:
+    """Share of codes read back against the number of active features; guarantees as a band."""
+    figure, ax = plt.subplots(figsize=(6.6, 3.4))
+    for (name, curve), color in zip(curves.items(), COLORS, strict=False):
+        ax.plot(k, curve, "o-", color=color, label=name)
+        if name in bounds:
+            ax.axvspan(0.5, bounds[name], color=color, alpha=0.12, lw=0)
+    ax.axhline(0.5, color="0.7", lw=1, ls="--")
+    ax.set(xlim=(0.5, None), xlabel="active features $k$", ylabel="share read back exactly")
+    ax.set_title("Shaded: guaranteed by coherence")
+    ax.legend()
+    return figure
+
+
+def frontier(
+    curves: Mapping[str, tuple[Float[Tensor, "n n_seeds"], Float[Tensor, "n n_seeds"]]],
+) -> Figure:
+    """FVU against L0 over a sweep of coefficients, one curve (mean of seeds) per name."""
+    figure, ax = plt.subplots(figsize=(5.6, 3.4))
+    for name, (l0, fvu) in curves.items():
+        ax.plot(l0.mean(dim=-1), fvu.mean(dim=-1), "o-", label=name)
+    ax.set(title="The same recipe on three kinds of data", ylim=(0, None))
+    ax.set(xlabel="active latents per input, L0", ylabel="FVU")
+    ax.legend()
+    return figure
