@@ -1,5 +1,9 @@
-"""Figures of what the other rooms return: matplotlib in, colour-blind-safe figures out."""
+"""Figures of what the other rooms return: matplotlib in, colour-blind-safe figures out.
 
+Figures of sparse autoencoders are in `plots.sae`.
+"""
+
+from course_lib.plots import sae
 from course_lib.plots.style import COLORS, style
 from course_lib.plots.toy import (
     dimensionality_strip,
@@ -16,5 +20,6 @@ __all__ = [
     "gram_map",
     "neuron_stacks",
     "phase_maps",
+    "sae",
     "style",
 ]
