@@ -72,7 +72,7 @@ def test_importing_the_library_and_its_checks_needs_torch_and_numpy_alone():
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({LAZY!r}));"
         "import course_lib, course_lib.checks, course_lib.data, course_lib.models,"
-        " course_lib.superposition, course_lib.claims, course_lib.runtime"
+        " course_lib.superposition, course_lib.sae, course_lib.claims, course_lib.runtime"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tree.ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
