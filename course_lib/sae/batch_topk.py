@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from course_lib import validate
 from course_lib.sae.base import Loss
 from course_lib.sae.codes import Codes, batch_topk_codes
 from course_lib.sae.topk import TopKSAE
@@ -27,7 +28,7 @@ class BatchTopKSAE(TopKSAE):
     Source: Bussmann et al. 2024, "BatchTopK Sparse Autoencoders" (arXiv:2412.06410), section 3.
 
     Args:
-        k: active latents per input, on average over a batch.
+        k: active latents per input, on average over a batch; need not be whole.
         d_in, d_sae, aux_k, n_instances, decoder_norm, seed: as in `TopKSAE`.
 
     Attributes:
@@ -38,7 +39,7 @@ class BatchTopKSAE(TopKSAE):
         self,
         d_in: int,
         d_sae: int,
-        k: int,
+        k: float,
         *,
         aux_k: int | None = None,
         n_instances: int | None = None,
@@ -46,16 +47,18 @@ class BatchTopKSAE(TopKSAE):
         seed: int = 0,
     ) -> None:
         super().__init__(
-            d_in, d_sae, k, aux_k=aux_k, n_instances=n_instances, decoder_norm=decoder_norm,
+            d_in, d_sae, 1, aux_k=aux_k, n_instances=n_instances, decoder_norm=decoder_norm,
             seed=seed,
         )  # fmt: skip
+        self.k = validate.number("k", k, 1 / d_sae, d_sae)
         self.register_buffer("threshold", torch.zeros(self.lead))
 
     def activate(self, pre: Tensor) -> Tensor:
         if not self.training:
             return torch.where(pre > self.threshold[..., None, None], pre, 0.0).relu()
         values = pre.relu().flatten(len(self.lead))
-        kept, latents = values.topk(self.k * values.shape[-1] // self.d_sae, dim=-1, sorted=False)
+        n = int(self.k * (values.shape[-1] // self.d_sae))
+        kept, latents = values.topk(n, dim=-1, sorted=False)
         return torch.zeros_like(values).scatter(-1, latents, kept).view_as(pre)
 
     def loss(

@@ -114,14 +114,14 @@ def batch_topk_codes(
     x: Float[Tensor, "batch d_in"],
     W_enc: Float[Tensor, "d_in d_sae"],
     bias: Float[Tensor, " d_sae"],
-    k: int,
+    k: float,
     guess: float,
 ) -> Codes:
     """The k · batch largest positive entries of x W_enc + bias over the whole batch.
 
     Exact for any `guess` ≥ 0 of the smallest of them, and fast where the guess is a little low.
     """
-    n = k * len(x)
+    n = int(k * len(x))
     values, entries = above(x, W_enc, bias, guess)
     if len(values) < n and guess > 0:
         values, entries = above(x, W_enc, bias, 0.0)
