@@ -14,6 +14,8 @@ from course_lib.sae.base import SAE, Loss
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
+ROUNDING = 16  # in units of the last place of ‖x - b_dec‖: a fit below is that of no latent
+
 
 @dataclass(frozen=True)
 class Pursuit:
@@ -77,40 +79,60 @@ class MatchingPursuitSAE(SAE):
     def pursuit(
         self, x: Float[Tensor, "*n_instances batch d_in"], steps: int | None = None
     ) -> Pursuit:
-        """Every step of the pursuit of x; `steps` instead of the number the SAE was made with."""
+        """Every step of the pursuit of x; `steps` instead of the number the SAE was made with.
+
+        Ends early when all inputs have stopped.
+        """
+        return Pursuit(*map(torch.stack, self._steps(x, steps)))
+
+    def _steps(self, x: Tensor, steps: int | None) -> tuple[list[Tensor], ...]:
+        """Latents, values and residuals, step by step."""
         self._check_input(x)
         steps = self.steps if steps is None else validate.positive_int("steps", steps)
         r = x - (self.b_dec[:, None] if self.lead else self.b_dec)
         latents, values, residuals = [], [], [r]
+        with torch.no_grad():
+            rounding = ROUNDING * torch.finfo(r.dtype).eps * r.norm(dim=-1)
+            fit = (r @ self.W_enc).to(r)  # d_j · r of every latent
+            # Products of latents carry the fits on; where they are fewer than those, that is cheap.
+            few = steps > 1 and self.W_dec[..., 0].numel() <= fit[..., 0].numel()
+            overlap = self.W_dec @ self.W_enc if few else None
         for _ in range(steps):
             with torch.no_grad():
-                value, latent = (r @ self.W_enc).max(dim=-1)
-                going = (value > 0) & (r.norm(dim=-1) > self.tol)
-            row = self._rows(latent)
-            value = torch.where(going, (r * row).sum(dim=-1), 0.0)
+                best, latent = fit.max(dim=-1)
+                going = (best > rounding) & (r.norm(dim=-1) > self.tol)
+            row = self._rows(self.W_dec, latent)
+            value = torch.where(going, (r * row).sum(dim=-1), 0.0).relu()
             r = r - value[..., None] * row
             latents.append(latent)
             values.append(value)
             residuals.append(r)
-            if not going.any():
+            if len(values) == steps or not going.any():
                 break
-        return Pursuit(torch.stack(latents), torch.stack(values), torch.stack(residuals))
+            with torch.no_grad():
+                if overlap is None:
+                    fit = r @ self.W_enc
+                else:
+                    fit.addcmul_(value[..., None], self._rows(overlap, latent), value=-1)
+        return latents, values, residuals
 
-    def _rows(self, latent: Int[Tensor, "*n_instances batch"]) -> Tensor:
+    def _rows(self, table: Tensor, latent: Int[Tensor, "*n_instances batch"]) -> Tensor:
         if not self.lead:
-            return self.W_dec[latent]
-        return self.W_dec.gather(1, latent[..., None].expand(*latent.shape, self.d_in))
+            return table[latent]
+        return table.gather(1, latent[..., None].expand(*latent.shape, table.shape[-1]))
 
     def encode(
         self, x: Float[Tensor, "*n_instances batch d_in"], steps: int | None = None
     ) -> Float[Tensor, "*n_instances batch d_sae"]:
         """Latents z after at most `steps` steps."""
-        return self._latents(self.pursuit(x, steps))
+        latents, values, _ = self._steps(x, steps)
+        return self._latents(latents, values)
 
-    def _latents(self, pursuit: Pursuit) -> Float[Tensor, "*n_instances batch d_sae"]:
-        latents, values = pursuit.latents.movedim(0, -1), pursuit.values.movedim(0, -1)
-        z = values.new_zeros(*values.shape[:-1], self.d_sae)
-        return z.scatter_add(-1, latents, values)
+    def _latents(
+        self, latents: list[Tensor], values: list[Tensor]
+    ) -> Float[Tensor, "*n_instances batch d_sae"]:
+        z = values[0].new_zeros(*values[0].shape, self.d_sae)
+        return z.scatter_add(-1, torch.stack(latents, dim=-1), torch.stack(values, dim=-1))
 
     def loss(
         self,
@@ -121,8 +143,8 @@ class MatchingPursuitSAE(SAE):
     ) -> Loss:
         if target is not None:
             raise ValueError("target is given; a pursuit can only rebuild its own input.")
-        pursuit = self.pursuit(x)
-        z, x_hat = self._latents(pursuit), x - pursuit.residuals[-1]
+        latents, values, residuals = self._steps(x, None)
+        z, x_hat = self._latents(latents, values), x - residuals[-1]
         return Loss({"reconstruction": self.reconstruction_loss(x, z, x_hat)}, x_hat, z)
 
     @torch.no_grad()
