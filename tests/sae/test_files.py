@@ -146,6 +146,13 @@ def test_a_saved_sae_comes_back_bit_for_bit(
         assert new.stride() == old.stride(), name
 
 
+def test_each_tensor_keeps_a_dtype_of_its_own(tmp_path):
+    sae = trained(JumpReLUSAE, dtype=torch.bfloat16)
+    sae.threshold.data = sae.threshold.data.float() + 1e-6
+    sae.bandwidth = sae.bandwidth.double() + 1e-12
+    assert same(load(save(sae, tmp_path)), sae)
+
+
 def test_a_loaded_sae_trains_like_the_one_that_was_saved(tmp_path):
     sae = trained(TopKSAE, 6, 12)
     both = [sae, load(save(sae, tmp_path / "a"))]
