@@ -222,7 +222,7 @@ class SAE(nn.Module, ABC):
         return None
 
     def computes_like(self, cls: type[SAE]) -> bool:
-        """Whether `codes` of class `cls` is right for this SAE: no instances, nothing overridden."""
+        """Whether `codes` of `cls` is right for this SAE: no instances, nothing overridden."""
         rests_on = ("pre_activations", "activate", "decode", "reconstruction_loss", "sparsity_loss")
         return not self.lead and all(
             getattr(type(self), name) is getattr(cls, name) for name in rests_on
@@ -242,6 +242,10 @@ class SAE(nn.Module, ABC):
         x = batch[0]
         own = self.lead and x.ndim > 2 and len(x) == self.n_instances
         self.b_dec.copy_(torch.stack([center(part, how) for part in x]) if own else center(x, how))
+
+    def parameter_groups(self) -> list[dict[str, object]]:
+        """The parameters for an optimiser; each group trains at `lr_scale` times the rate."""
+        return [{"params": list(self.parameters()), "lr_scale": 1.0}]
 
     def schedule(self, progress: float) -> None:
         """Called before each step with the share of training done, in [0, 1]."""

@@ -27,15 +27,17 @@ class JumpReLUSAE(SAE):
     batch. Source: Rajamanoharan et al. 2024, "Jumping Ahead: Improving Reconstruction Fidelity
     with JumpReLU Sparse Autoencoders" (arXiv:2407.14435), sections 3 and 4.
 
-    The thresholds are parameters themselves, not their logarithms: Adam moves each parameter by
-    about lr a step, which is far in the units of the activations and next to nothing in a
-    logarithm.
+    Adam moves a parameter by about lr a step, whatever its gradient. So the thresholds are
+    parameters themselves, not their logarithms, which would take thousands of steps to double; and
+    they move sqrt(d_in) · lr a step, the norm of the activations in training times lr, which is how
+    fast pre-activations move with W_enc.
 
     Args:
         l0_coefficient: weight of the penalty; a number or one per instance.
         target_l0: wanted mean number of active latents, a number or one per instance; None for
             the plain penalty.
-        bandwidth: width of the window, in units of the (scaled) activations.
+        bandwidth: width of the window, in units of the activations, in training of the scaled
+            ones; there a pre-activation has a standard deviation of about 1, whatever d_in.
         d_in, d_sae, n_instances, decoder_norm, seed: as in `SAE`.
 
     Attributes:
@@ -53,7 +55,7 @@ class JumpReLUSAE(SAE):
         l0_coefficient: float | Sequence[float] = 1.0,
         *,
         target_l0: float | Sequence[float] | None = None,
-        bandwidth: float = 0.5,
+        bandwidth: float = 1.0,
         n_instances: int | None = None,
         decoder_norm: str = "unit",
         seed: int = 0,
@@ -79,6 +81,13 @@ class JumpReLUSAE(SAE):
         if self.target_l0 is None:
             return self.l0_coefficient * l0
         return self.l0_coefficient * (l0 / self.target_l0 - 1).square()
+
+    def parameter_groups(self) -> list[dict[str, object]]:
+        others = [parameter for name, parameter in self.named_parameters() if name != "threshold"]
+        return [
+            {"params": others, "lr_scale": 1.0},
+            {"params": [self.threshold], "lr_scale": self.d_in**0.5},
+        ]
 
     @torch.no_grad()
     def constrain(self) -> None:

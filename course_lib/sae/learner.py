@@ -69,7 +69,7 @@ class Learner:
             )
         self.device = sae.W_dec.device
         fused = self.device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.Adam(sae.parameters(), lr=recipe.lr, fused=fused)
+        self.optimizer = torch.optim.Adam(sae.parameter_groups(), lr=recipe.lr, fused=fused)
         self.inputs_since_fired = torch.zeros(*sae.lead, sae.d_sae, device=self.device)
         self.mean_l0 = torch.zeros(sae.lead, device=self.device)
         if recipe.target_l0 is not None:
@@ -85,7 +85,7 @@ class Learner:
     def train_step(self, step: int, batch: Batch, generator: Callable[[], Generator]) -> None:
         recipe, sae = self.recipe, self.sae
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.lr_at(step)
+            group["lr"] = recipe.lr_at(step) * group["lr_scale"]
         sae.schedule(step / recipe.steps)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.autocast):
             loss = self.loss(*batch, dead=self.dead)
