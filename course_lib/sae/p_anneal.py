@@ -60,25 +60,29 @@ class PAnnealSAE(ReLUSAE):
         self.anneal_start = validate.number("anneal_start", anneal_start, 0.0, 0.99)
         self.register_buffer("p", torch.tensor(1.0))
         self.register_buffer("unit", torch.tensor(1.0))
-        self._change = 0  # which of the changes of p was the last
+        self._changes = 0  # of p that are done or due
         self._next_p: float | None = None
 
     def schedule(self, progress: float) -> None:
         """Say which p the next batch of training should change to, if any."""
         annealed = (progress - self.anneal_start) / (1 - self.anneal_start)
-        change = 0 if annealed < 0 else min(1 + int(CHANGES * annealed), CHANGES)
-        if change != self._change:
-            self._change = change
-            self._next_p = 1 - (1 - self.p_end) * change / CHANGES
+        changes = 0 if annealed < 0 else min(1 + int(CHANGES * annealed), CHANGES)
+        if changes != self._changes:
+            self._changes = changes
+            self._next_p = 1 - (1 - self.p_end) * changes / CHANGES
 
     def sparsity_loss(self, z: Tensor, pre: Tensor) -> Float[Tensor, "*n_instances"]:
         if self.training and self._next_p is not None:
-            before = self._penalty(z.detach())
-            self.p.fill_(self._next_p)
+            self._change_p(self._next_p, z)
             self._next_p = None
-            ratio = before / self._penalty(z.detach())
-            self.l1_coefficient *= torch.where(ratio.isfinite(), ratio, 1.0)
         return self.l1_coefficient * self._penalty(z)
+
+    @torch.no_grad()
+    def _change_p(self, p: float, z: Float[Tensor, "*n_instances batch d_sae"]) -> None:
+        before = self._penalty(z)
+        self.p.fill_(p)
+        ratio = before / self._penalty(z)
+        self.l1_coefficient *= torch.where(ratio.isfinite(), ratio, 1.0)
 
     def _penalty(self, z: Tensor) -> Float[Tensor, "*n_instances"]:
         if self.decoder_norm == "free":

@@ -101,7 +101,7 @@ FAMILY = {
     "p-anneal": architecture(PAnnealSAE, varying=L1),
     "p-anneal, free norm": architecture(PAnnealSAE, {"decoder_norm": "free"}, varying=L1),
     "threshold": architecture(ThresholdSAE, {"tau": 0.4}, varying={"tau": [0.3, 0.5]}),
-    "matching pursuit": architecture(MatchingPursuitSAE, {"steps": 3, "tol": 0.1}),
+    "matching pursuit": architecture(MatchingPursuitSAE, {"steps": 3, "tol": 0.8}),
     "random dictionary": architecture(RandomDictionary, {"steps": 2}),
     "gradient topk": architecture(GradientTopKSAE, few, batch=with_second(lambda d_in: d_in)),
     "transcoder": architecture(
