@@ -1,0 +1,144 @@
+"""How fast are SAEs trained, compared with other libraries?  python benchmarks/sae.py
+
+TopK, BatchTopK and ReLU-L1 on the same planted activations: 1,024 unit directions in d_in 256,
+each active with probability 0.01; d_sae 2048 and 16384, k 32, batch 2048, float32 (on a GPU: TopK
+with d_in 2048, d_sae 65536, k 64, bfloat16 autocast). Every library and architecture is a process
+of its own (benchmarks/sae_contestants.py), and rounds are interleaved, so that a busy machine
+slows all alike. Libraries that are not installed are left out; `--peers-python PATH` names a
+Python that has them (`make peers` makes one).
+
+Prints medians over the rounds and writes all figures, with the machine, as JSON. `--profile`
+prints instead where the time of our own step goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from course_lib import runtime
+
+HERE = Path(__file__).parent
+OURS, FLOOR = "course_lib", "floor"
+LIBRARIES = (
+    FLOOR, OURS, "plain PyTorch", "eai-sparsify", "overcomplete", "dictionary-learning", "sae-lens",
+)  # fmt: skip
+STEPS = {2048: (20, 320), 16384: (3, 33), 65536: (20, 220)}  # untimed, all; by d_sae
+
+
+def run(python: str, library: str, architecture: str, d_sae: int, size: dict) -> dict | None:
+    """The figures of one contestant, or None where the library is missing or cannot do it."""
+    warmup, steps = STEPS.get(d_sae, (20, 320))
+    told = size | {
+        "library": library, "architecture": architecture, "d_sae": d_sae,
+        "warmup": warmup, "steps": steps,
+    }  # fmt: skip
+    environment = os.environ | {
+        "TQDM_DISABLE": "1", "OMP_NUM_THREADS": str(size["threads"]),
+        "PYTHONPATH": str(HERE.parent) if library == OURS else "",
+    }  # fmt: skip
+    done = subprocess.run(
+        [python, str(HERE / "sae_contestants.py"), json.dumps(told)],
+        capture_output=True, text=True, env=environment, cwd=HERE,
+    )  # fmt: skip
+    for line in done.stdout.splitlines():
+        if line.startswith("RESULT "):
+            return json.loads(line.removeprefix("RESULT "))
+    reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+    if "NotImplementedError" not in reason:
+        tqdm.write(f"{library} {architecture}: left out ({reason[:150]})")
+    return None
+
+
+def table(results: dict[str, list[dict]], architecture: str, d_sae: int, size: dict) -> str:
+    middle = {
+        library: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+        for library, rows in results.items()
+    }
+    peers = [name for name in middle if name not in (OURS, FLOOR)]
+    fastest = max((middle[name]["steps_per_second"] for name in peers), default=float("nan"))
+    floor = middle[FLOOR]["steps_per_second"]
+    lines = [
+        f"\n{architecture}, d_in {size['d_in']}, d_sae {d_sae}, k {size['k']}, batch "
+        f"{size['batch']}, {size['threads']} threads, {size['device']}",
+        f"{'':22}{'ms/step':>9}{'steps/s':>9}{'inputs/s':>10}{'MiB':>7}{'FVU':>7}{'MMCS':>7}"
+        f"{'x fastest peer':>16}{'share of floor':>16}",
+    ]
+    for library, row in sorted(middle.items(), key=lambda item: -item[1]["steps_per_second"]):
+        rate = row["steps_per_second"]
+        quality = f"{row['fvu']:7.3f}{row['mmcs']:7.3f}" if library != FLOOR else f"{'':14}"
+        lines.append(
+            f"{library:22}{1e3 / rate:9.1f}{rate:9.2f}{rate * size['batch']:10.0f}"
+            f"{row['peak_mib']:7.0f}{quality}{rate / fastest:16.2f}{rate / floor:16.2f}"
+        )
+    return "\n".join(lines)
+
+
+def profile(architecture: str, d_sae: int, size: dict) -> None:
+    sys.path.insert(0, str(HERE))
+    import sae_contestants as contestants
+
+    warmup, steps = 5, 15
+    told = argparse.Namespace(
+        **size, architecture=architecture, d_sae=d_sae, warmup=warmup, steps=steps
+    )
+    with torch.profiler.profile() as profiler:
+        contestants.ours(told, contestants.Batches(told))
+    print(f"\n{architecture}, d_sae {d_sae}: {steps} steps of ours, set-up included")
+    print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=15))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    gpu = runtime.device().type == "cuda"
+    architectures = ["topk"] if gpu else ["topk", "batchtopk", "relu"]
+    parser.add_argument("--architectures", nargs="+", default=architectures)
+    parser.add_argument("--libraries", nargs="+", default=list(LIBRARIES))
+    parser.add_argument("--d-sae", nargs="+", type=int, default=[65536] if gpu else [2048, 16384])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--peers-python", default=sys.executable)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--json", type=Path, default=Path("_build/benchmarks/sae.json"))
+    chosen = parser.parse_args()
+    size = {
+        "d_in": 2048 if gpu else 256, "k": 64 if gpu else 32, "batch": 8192 if gpu else 2048,
+        "lr": 3e-4, "l1": 0.5, "seed": 0, "threads": chosen.threads,
+        "device": "cuda" if gpu else "cpu",
+    }  # fmt: skip
+
+    record = []
+    for d_sae in chosen.d_sae:
+        for architecture in chosen.architectures:
+            if chosen.profile:
+                profile(architecture, d_sae, size)
+                continue
+            results: dict[str, list[dict]] = {}
+            libraries = list(chosen.libraries)
+            for _ in range(chosen.rounds):
+                for library in tqdm(list(libraries), desc=f"{architecture} {d_sae}", leave=False):
+                    own = library in (OURS, FLOOR, "plain PyTorch")
+                    python = sys.executable if own else chosen.peers_python
+                    figures = run(python, library, architecture, d_sae, size)
+                    if figures is None:
+                        libraries.remove(library)
+                    else:
+                        results.setdefault(library, []).append(figures)
+            print(table(results, architecture, d_sae, size), flush=True)
+            record.append({"architecture": architecture, "d_sae": d_sae, "results": results})
+    if record:
+        content = {"size": size, "tables": record, "report": runtime.report()}
+        runtime.write_file(chosen.json, json.dumps(content, indent=1))
+        print(f"\nall rounds: {chosen.json}")
+
+
+if __name__ == "__main__":
+    main()
