@@ -46,7 +46,7 @@ def save(sae: SAE, folder: str | Path) -> Path:
 
     Raises:
         TypeError: `sae` is no SAE, or an argument it was made with cannot be written as JSON.
-        ValueError: a weight is NaN or infinite.
+        ValueError: a weight is NaN or infinite, or a threshold below 0.
         OSError: the folder cannot be written to.
     """
     from safetensors.torch import save as packed
@@ -82,7 +82,8 @@ def load(folder: str | Path) -> SAE:
     the activations that stands beside in activation_scaler.json), others are refused; what only
     training needs, such as the weight of a penalty, gets our defaults.
 
-    Nothing in a file is ever executed, and all is checked before a weight is read.
+    Nothing in a file is ever executed; checksum, names, shapes and kinds are checked before a
+    weight is read, its numbers after.
 
     Raises:
         FileNotFoundError: the folder or one of its files is missing.
