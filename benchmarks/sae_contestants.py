@@ -115,7 +115,7 @@ def sae_lens(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
     )
     settings = SAETrainerConfig(
         total_training_samples=size.steps * size.batch, train_batch_size_samples=size.batch,
-        lr=size.lr, device=size.device, autocast=size.device == "cuda",
+        lr=size.lr, lr_end=size.lr, device=size.device, autocast=size.device == "cuda",
     )  # fmt: skip
     SAETrainer(settings, sae, iter(batches)).fit()
     return sae.W_dec, sae
