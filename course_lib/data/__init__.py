@@ -13,7 +13,7 @@ from course_lib.data.dictionaries import (
     random_dictionary,
 )
 from course_lib.data.functions import PlantedFunctions
-from course_lib.data.hierarchy import HierarchicalFeatures, tree_dictionary
+from course_lib.data.hierarchy import HierarchicalFeatures, tree_dictionary, tree_names
 from course_lib.data.paired import PairedViews
 from course_lib.data.planted import PlantedActivations
 from course_lib.data.sparse import (
@@ -38,4 +38,5 @@ __all__ = [
     "power_law_probability",
     "random_dictionary",
     "tree_dictionary",
+    "tree_names",
 ]

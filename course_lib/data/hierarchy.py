@@ -144,6 +144,20 @@ def tree_dictionary(
     return unit_rows(torch.linalg.cholesky(gram) @ basis)
 
 
+def tree_names(parent: Sequence[int] | Int[Tensor, " n_features"]) -> list[str]:
+    """Short names: A, B … for roots with children, A1, A2 … for those, s1, s2 … for the others."""
+    tree = as_tree(parent).tolist()
+    roots = [node for node, up in enumerate(tree) if up < 0]
+    families = [node for node in roots if node in tree]
+    singles = [node for node in roots if node not in tree]
+    names = {node: chr(ord("A") + k) for k, node in enumerate(families)}
+    names |= {node: f"s{k}" for k, node in enumerate(singles, start=1)}
+    for node, up in enumerate(tree):
+        if up >= 0:
+            names[node] = f"{names[up]}{tree[: node + 1].count(up)}"
+    return [names[node] for node in range(len(tree))]
+
+
 def as_tree(parent: Sequence[int] | Int[Tensor, " n_features"]) -> Int[Tensor, " n_features"]:
     """`parent` as a tensor, or ValueError where it is not a tree with parents first."""
     indices = torch.as_tensor(parent)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
-from course_lib.data import HierarchicalFeatures, tree_dictionary
+from course_lib.data import HierarchicalFeatures, tree_dictionary, tree_names
 from course_lib.data.hierarchy import PARENT, PROBABILITY
 from course_lib.runtime import generator
 
@@ -106,3 +106,7 @@ def test_bad_arguments_are_named_with_their_value(build, message):
 
 def test_the_probabilities_of_the_papers_tree_are_those_of_its_table():
     assert [PROBABILITY[i] for i in (0, 1, 11, 12, 19)] == [0.2, 0.2, 0.2, 0.05, 0.05]
+
+
+def test_names_say_who_is_whose_child():
+    assert tree_names([-1, 0, 0, -1, -1, 4, 2]) == ["A", "A1", "A2", "s1", "B", "B1", "A21"]
