@@ -1,9 +1,10 @@
 """Figures of what the other rooms return: matplotlib in, colour-blind-safe figures out.
 
-Figures of sparse autoencoders are in `plots.sae`.
+Figures of sparse autoencoders are in `plots.sae`, of trees, views and functions in
+`plots.structure`.
 """
 
-from course_lib.plots import sae
+from course_lib.plots import sae, structure
 from course_lib.plots.style import COLORS, style
 from course_lib.plots.toy import (
     dimensionality_strip,
@@ -21,5 +22,6 @@ __all__ = [
     "neuron_stacks",
     "phase_maps",
     "sae",
+    "structure",
     "style",
 ]
