@@ -3,7 +3,7 @@
 TopK, BatchTopK and ReLU-L1 on the same planted activations: 1,024 unit directions in d_in 256,
 each active with probability 0.01; d_sae 2048 and 16384, k 32, batch 2048, float32 (on a GPU: TopK
 with d_in 2048, d_sae 65536, k 64, bfloat16 autocast). Every library and architecture is a process
-of its own (benchmarks/sae_contestants.py), and rounds are interleaved, so that a busy machine
+of its own (benchmarks/_sae_contestants.py), and rounds are interleaved, so that a busy machine
 slows all alike. Libraries that are not installed are left out; `--peers-python PATH` names a
 Python that has them (`make peers` makes one).
 
@@ -46,7 +46,7 @@ def run(python: str, library: str, architecture: str, d_sae: int, size: dict) ->
         "PYTHONPATH": str(HERE.parent) if library == OURS else "",
     }  # fmt: skip
     done = subprocess.run(
-        [python, str(HERE / "sae_contestants.py"), json.dumps(told)],
+        [python, str(HERE / "_sae_contestants.py"), json.dumps(told)],
         capture_output=True, text=True, env=environment, cwd=HERE,
     )  # fmt: skip
     for line in done.stdout.splitlines():
@@ -84,7 +84,7 @@ def table(results: dict[str, list[dict]], architecture: str, d_sae: int, size: d
 
 def profile(architecture: str, d_sae: int, size: dict) -> None:
     sys.path.insert(0, str(HERE))
-    import sae_contestants as contestants
+    import _sae_contestants as contestants
 
     warmup, steps = 5, 15
     told = argparse.Namespace(

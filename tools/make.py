@@ -87,7 +87,7 @@ def bands(turn: Turn, chapter: str) -> None:
 
 def bench(turn: Turn) -> None:
     python = ensure(turn, ROOT)
-    for script in sorted((ROOT / "benchmarks").glob("*.py")):
+    for script in sorted((ROOT / "benchmarks").glob("[!_]*.py")):
         stage(script.stem, turn, python, [str(script)])
 
 
