@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from course_lib import runtime, validate
 from course_lib.sae.codes import Codes
+from course_lib.sae.dense import DenseCodes
 from course_lib.sae.start import center
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ class Loss:
     Attributes:
         terms: each [*n_instances]; "reconstruction" always, "sparsity" and "aux" where there are.
         x_hat: [*n_instances, batch, d_in].
-        z: [*n_instances, batch, d_sae], a tensor, or `Codes` where only active latents are kept.
+        z: [*n_instances, batch, d_sae], a tensor, or what stands for it where training is faster
+            so: `Codes` (only active latents) or `DenseCodes`, which answer l0() and fired().
     """
 
     terms: dict[str, Tensor]
     x_hat: Float[Tensor, "*n_instances batch d_in"]
-    z: Float[Tensor, "*n_instances batch d_sae"] | Codes
+    z: Float[Tensor, "*n_instances batch d_sae"] | Codes | DenseCodes
 
     @property
     def total(self) -> Float[Tensor, "*n_instances"]:
@@ -152,10 +154,10 @@ class SAE(nn.Module, ABC):
         return self.activate(self.pre_activations(x))
 
     def decode(
-        self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes
+        self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes | DenseCodes
     ) -> Float[Tensor, "*n_instances batch d_in"]:
         """Reconstruction z W_dec + b_dec."""
-        if isinstance(z, Codes):
+        if not isinstance(z, Tensor):
             return z.decode(self.W_dec, self.b_dec)
         if z.ndim == 2 and not self.lead:
             return torch.addmm(self.b_dec, z, self.W_dec)
@@ -189,7 +191,8 @@ class SAE(nn.Module, ABC):
         The reconstruction term is the mean over the batch of Σ_i (target_i - x̂_i)². `dead` marks
         latents that have not fired for long; architectures with an auxiliary loss use it.
         """
-        z, pre = self.codes(x), None
+        self._check_input(x)
+        z, pre = self.codes(x) if x.ndim == 2 else None, None
         if z is None:
             pre = self.pre_activations(x)
             z = self.activate(pre)
@@ -217,8 +220,8 @@ class SAE(nn.Module, ABC):
         """The penalty, coefficient included; None where sparsity comes from `activate` alone."""
         return None
 
-    def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | None:
-        """What `encode` gives, at the cost of the active latents; None where training is dense."""
+    def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | DenseCodes | None:
+        """What `encode` gives, in less time and memory; None where there is no shorter way."""
         return None
 
     def computes_like(self, cls: type[SAE]) -> bool:

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from course_lib.sae.base import SAE
 from course_lib.sae.codes import Codes, relu_codes
+from course_lib.sae.dense import DenseCodes, autoencode
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-MAX_DENSITY = 0.15  # share of active latents up to which training keeps only those
+MAX_DENSITY = 0.1  # share of active latents up to which training keeps only those
 
 
 class ReLUSAE(SAE):
@@ -48,12 +49,18 @@ class ReLUSAE(SAE):
     def activate(self, pre: Tensor) -> Tensor:
         return torch.relu(pre)
 
-    def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | None:
-        if not self.computes_like(ReLUSAE):
+    def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | DenseCodes | None:
+        if x.device.type != "cpu" or not self.computes_like(ReLUSAE):
             return None
-        return relu_codes(x, self.W_enc, self.encoder_bias, MAX_DENSITY)
+        bias = self.encoder_bias
+        codes = relu_codes(x, self.W_enc, bias, MAX_DENSITY)
+        if codes is None and not torch.is_autocast_enabled("cpu"):
+            return autoencode(x, self.W_enc, bias, self.W_dec, self.b_dec)
+        return codes
 
-    def sparsity_loss(self, z: Tensor | Codes, pre: Tensor | None) -> Float[Tensor, "*n_instances"]:
+    def sparsity_loss(
+        self, z: Tensor | Codes | DenseCodes, pre: Tensor | None
+    ) -> Float[Tensor, "*n_instances"]:
         norm = self.W_dec.norm(dim=-1) if self.decoder_norm == "free" else 1.0
-        mean = z.means() if isinstance(z, Codes) else z.mean(dim=-2)
+        mean = z.mean(dim=-2) if isinstance(z, Tensor) else z.means()
         return self.l1_coefficient * (mean * norm).sum(dim=-1)
