@@ -124,7 +124,7 @@ def lived_in(sae: SAE, seed: int = 0) -> SAE:
             parameter += 0.3 * torch.randn(parameter.shape, generator=draw).to(parameter)
         for name, tensor in sae.state_dict().items():
             if name == "threshold":
-                tensor.abs_().add_(0.1)
+                tensor.abs_().add_(0.5)
             if name == "p":
                 tensor.fill_(0.6)
         sae.constrain()

@@ -237,8 +237,8 @@ def test_a_revived_latent_has_its_new_direction_and_no_past(kind, n):
     for latent in latents:
         there = (latent,) if n is None else (1, latent)
         alone = pre.clone()
-        alone[(*there[:-1], 0, latent)] = 2.0
-        assert sae.activate(alone)[(*there[:-1], 0, latent)] == 2.0  # no gate, bias or scale of old
+        alone[(*there[:-1], 0, latent)] = 0.45
+        assert sae.activate(alone)[(*there[:-1], 0, latent)] == 0.45  # nothing of its past is left
     for name, tensor in sae.state_dict().items():
         if tensor.shape[-1:] == (9,) or name in ("W_dec", "W_enc"):
             new, old = (t.mT if name == "W_enc" else t for t in (tensor, before[name]))
