@@ -37,6 +37,7 @@ STEPS = {2048: (20, 320), 16384: (3, 33), 65536: (20, 220)}  # untimed, all; by 
 def run(python: str, library: str, architecture: str, d_sae: int, size: dict) -> dict | None:
     """The figures of one contestant, or None where the library is missing or cannot do it."""
     warmup, steps = STEPS.get(d_sae, (20, 320))
+    steps = warmup + size["timed"] if size["timed"] else steps
     told = size | {
         "library": library, "architecture": architecture, "d_sae": d_sae,
         "warmup": warmup, "steps": steps,
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument("--libraries", nargs="+", default=list(LIBRARIES))
     parser.add_argument("--d-sae", nargs="+", type=int, default=[65536] if gpu else [2048, 16384])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="timed steps, instead of 300 and 30")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--peers-python", default=sys.executable)
     parser.add_argument("--profile", action="store_true")
@@ -111,7 +113,7 @@ def main() -> None:
     chosen = parser.parse_args()
     size = {
         "d_in": 2048 if gpu else 256, "k": 64 if gpu else 32, "batch": 8192 if gpu else 2048,
-        "lr": 3e-4, "l1": 0.5, "seed": 0, "threads": chosen.threads,
+        "lr": 3e-4, "l1": 0.5, "seed": 0, "threads": chosen.threads, "timed": chosen.steps,
         "device": "cuda" if gpu else "cpu",
     }  # fmt: skip
 
