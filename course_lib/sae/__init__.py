@@ -4,6 +4,7 @@ from course_lib.sae.base import SAE, Loss, squared_error
 from course_lib.sae.baselines import PCABaseline, RandomDictionary
 from course_lib.sae.batch_topk import BatchTopKSAE
 from course_lib.sae.files import load, save
+from course_lib.sae.front import Front, score_front, train_front
 from course_lib.sae.gated import GatedSAE
 from course_lib.sae.gradient_topk import GradientTopKSAE
 from course_lib.sae.group_sparse import GroupSparseSAE
@@ -44,6 +45,7 @@ __all__ = [
     "Absorption",
     "BatchTopKSAE",
     "Downstream",
+    "Front",
     "GatedSAE",
     "GradientTopKSAE",
     "GroupSparseSAE",
@@ -81,10 +83,12 @@ __all__ = [
     "retrieval_at_k",
     "same_latent",
     "save",
+    "score_front",
     "shrinkage",
     "splitting",
     "squared_error",
     "support",
     "support_jaccard",
+    "train_front",
     "universality",
 ]

@@ -1,0 +1,139 @@
+"""Figures that compare architectures: fronts, activity, absorption, rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_lib import validate
+from course_lib.plots.style import COLORS
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from course_lib.sae.front import Front
+
+MARKERS = "osD^vPX"
+
+
+def fronts(
+    architectures: Mapping[str, Front],
+    measures: Mapping[str, str],
+    true_l0: float,
+    controls: Mapping[str, tuple[Tensor, Tensor]] | None = None,
+) -> Figure:
+    """One panel per measure of a `Front` (attribute to label): medians as lines, seeds as dots.
+
+    FVU has a logarithmic axis, and `controls`, by name (l0 [k], fvu [k]), are drawn beside it.
+    """
+    figure, axes = plt.subplots(1, len(measures), figsize=(3.3 * len(measures) + 1.2, 3.5),
+                                squeeze=False)  # fmt: skip
+    for ax, (measure, label) in zip(axes[0], measures.items(), strict=True):
+        for place, (name, front) in enumerate(architectures.items()):
+            values, look = getattr(front, measure), _look(place)
+            middle = front.l0.median(dim=1).values, values.median(dim=1).values
+            ax.plot(*middle, label=name, lw=1.4, **look)
+            ax.plot(front.l0.flatten(), values.flatten(), ".", color=look["color"], ms=3)
+        if measure == "fvu":
+            ax.set_yscale("log")
+            for name, (l0, fvu) in (controls or {}).items():
+                ax.plot(l0, fvu, color="0.55", ls="--", lw=1)
+                ax.annotate(name, (float(l0[-1]), float(fvu[-1])), color="0.4", fontsize=8)
+        ax.axvline(true_l0, color="0.8", lw=1, zorder=0)
+        title = label[0].upper() + label[1:]
+        ax.set(xlabel="L0: active latents per input", ylabel=label, title=title)
+    handles, names = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right center")
+    return figure
+
+
+def activity(
+    active: Mapping[str, Float[Tensor, " n_counts"]], counts: Sequence[int], title: str
+) -> Figure:
+    """Mean number of active latents against the number of features that are on."""
+    figure, ax = plt.subplots(figsize=(5.4, 3.4))
+    ax.plot(counts, counts, color="0.8", lw=1, zorder=0, label="as many as there are")
+    for place, (name, values) in enumerate(active.items()):
+        validate.shape(name, values, (len(counts),))
+        ax.plot(counts, values, label=name, **_look(place))
+    ax.set(xlabel="features on in the input", ylabel="active latents", title=title)
+    ax.legend()
+    return figure
+
+
+def thresholds(values: Mapping[str, Float[Tensor, " n"]], start: float, title: str) -> Figure:
+    """Histograms of learnt thresholds, with the value they all started from."""
+    figure, ax = plt.subplots(figsize=(5.4, 2.8))
+    top = max(float(v.max()) for v in values.values())
+    for place, (name, v) in enumerate(values.items()):
+        ax.hist(v.numpy(), bins=40, range=(0, top), histtype="step", lw=1.5, label=name,
+                color=COLORS[place])  # fmt: skip
+    ax.axvline(start, color="0.5", ls="--", lw=1, label="start")
+    ax.set(xlabel="threshold, in units of x", ylabel="latents", title=title)
+    ax.legend()
+    return figure
+
+
+def dolls(
+    prefixes: Mapping[str, Sequence[int]], fvu: Mapping[str, Float[Tensor, "n_prefixes n_seeds"]]
+) -> Figure:
+    """FVU of the first m latents alone."""
+    figure, ax = plt.subplots(figsize=(5.4, 3.4))
+    for place, (name, values) in enumerate(fvu.items()):
+        validate.shape(name, values, (len(prefixes[name]), "n_seeds"))
+        look = _look(place)
+        ax.plot(prefixes[name], values.median(dim=1).values, label=name, **look)
+        for seed in values.T:
+            ax.plot(prefixes[name], seed, ".", color=look["color"], ms=3)
+    ax.set(xlabel="latents used, from the first", ylabel="FVU", yscale="log")
+    ax.set_title("Each prefix on its own")
+    ax.legend()
+    return figure
+
+
+def absorption(
+    rates: Mapping[str, Float[Tensor, "n_sparsities n_seeds"]], labels: Sequence[str], title: str
+) -> Figure:
+    """A dot per seed, one column per architecture, one colour per sparsity."""
+    figure, ax = plt.subplots(figsize=(6.6, 3.4))
+    for place, (name, values) in enumerate(rates.items()):
+        validate.shape(name, values, (len(labels), "n_seeds"))
+        for k, (row, label) in enumerate(zip(values, labels, strict=True)):
+            at = place + 0.22 * (k - (len(labels) - 1) / 2)
+            shown = {"label": label} if place == 0 else {}
+            ax.plot(torch.full_like(row, at), row, MARKERS[k], color=COLORS[k], ms=5, alpha=0.8,
+                    **shown)  # fmt: skip
+    ax.set_xticks(range(len(rates)), list(rates), rotation=20)
+    ax.set(xlabel="architecture", ylabel="absorption rate", title=title, ylim=(-0.03, 1.0))
+    ax.legend()
+    return figure
+
+
+def ranking(fvu: Mapping[str, Float[Tensor, "n_worlds n_seeds"]], worlds: Sequence[str]) -> Figure:
+    """FVU of every architecture in several worlds, joined by lines that cross where ranks change.
+
+    Each world's values are divided by their geometric mean over the architectures.
+    """
+    logs = torch.stack([values.log() for values in fvu.values()])  # [architecture, world, seed]
+    relative = (logs - logs.mean(dim=(0, 2), keepdim=True)).exp()
+    figure, ax = plt.subplots(figsize=(6.2, 3.6))
+    for place, (name, values) in enumerate(zip(fvu, relative, strict=True)):
+        validate.shape(name, values, (len(worlds), "n_seeds"))
+        look = _look(place)
+        ax.plot(range(len(worlds)), values.mean(dim=1), label=name, lw=1.4, **look)
+        for seed in values.T:
+            ax.plot(range(len(worlds)), seed, ".", color=look["color"], ms=3)
+    ax.set_xticks(range(len(worlds)), list(worlds))
+    ax.set(yscale="log", ylabel="FVU, relative to the mean", xlabel="world")
+    ax.set_title("Which ranking survives?")
+    figure.legend(loc="outside right center")
+    return figure
+
+
+def _look(place: int) -> dict[str, str]:
+    return {"color": COLORS[place % len(COLORS)], "marker": MARKERS[place % len(MARKERS)]}
