@@ -28,8 +28,8 @@ class GroupSparseSAE(ReLUSAE):
 
     Args:
         group_coefficient: weight of the group penalty; a number or one per instance.
-        mask_prob: chance of a swap; a number or one per instance. The swaps come from torch's
-            global generator, which `Trainer` sets for each step.
+        mask_prob: chance of a swap, in training only; a number or one per instance. The swaps come
+            from torch's global generator, which `Trainer` sets for each step.
         d_in, d_sae, l1_coefficient, n_instances, decoder_norm, seed: as in `ReLUSAE`.
     """
 
@@ -39,8 +39,8 @@ class GroupSparseSAE(ReLUSAE):
         self,
         d_in: int,
         d_sae: int,
-        l1_coefficient: float | Sequence[float] = 0.15,
-        group_coefficient: float | Sequence[float] = 0.3,
+        l1_coefficient: float | Sequence[float] = 0.25,
+        group_coefficient: float | Sequence[float] = 0.45,
         mask_prob: float | Sequence[float] = 0.5,
         *,
         n_instances: int | None = None,
@@ -71,9 +71,7 @@ class GroupSparseSAE(ReLUSAE):
             raise ValueError(f"x has shape {list(x.shape)}; it must be [batch, 2, {self.d_in}].")
         z = self.encode(x.flatten(-3, -2))
         pairs = z.unflatten(-2, (-1, 2))
-        chance = self.mask_prob[..., None, None, None]
-        swap = torch.rand_like(pairs[..., :1, :]) < chance
-        x_hat = self.decode(torch.where(swap, pairs.flip(-2), pairs).flatten(-3, -2))
+        x_hat = self.decode(self._swapped(pairs).flatten(-3, -2))
         error = squared_error(x.flatten(-3, -2), x_hat)
         sparsity = self.sparsity_loss(z, z) + self._group_loss(pairs) / 2
         return Loss(
@@ -81,6 +79,15 @@ class GroupSparseSAE(ReLUSAE):
             x_hat.unflatten(-2, (-1, 2)),
             pairs,
         )
+
+    def _swapped(
+        self, pairs: Float[Tensor, "*n_instances batch 2 d_sae"]
+    ) -> Float[Tensor, "*n_instances batch 2 d_sae"]:
+        """Activations after the swaps, which are the same draw for all instances."""
+        if not self.training:
+            return pairs
+        draw = torch.rand(pairs.shape[-3], 1, self.d_sae, device=pairs.device)
+        return torch.where(draw < self.mask_prob[..., None, None, None], pairs.flip(-2), pairs)
 
     def _group_loss(
         self, pairs: Float[Tensor, "*n_instances batch 2 d_sae"]

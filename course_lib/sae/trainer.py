@@ -155,8 +155,9 @@ class Trainer:
 
     def _train_step(self, step: int) -> None:
         batch = self.source.batch(step)
-        _seed_global(step_generator(self.recipe.seed, step).initial_seed())
+        own = step_generator(self.recipe.seed, step).initial_seed()
         for index, learner in enumerate(self.learners):
+            _seed_global(own)
             learner.train_step(
                 step,
                 self._prepare(learner.sae, batch),

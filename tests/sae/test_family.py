@@ -165,15 +165,14 @@ def test_instances_are_the_single_saes_side_by_side(kind):
                     [getattr(one, output)(rows[i]) for i, one in enumerate(singles)]
                 )
                 assert same(getattr(several, output)(x), apart)
-    if kind.batch.__name__ != "pairs":  # swaps of all instances come from one stream
-        batch = kind.batch(own, generator(2))
-        together = loss_of(several.train(), batch, dead).terms
-        apart = [
-            loss_of(one.train(), [part[i] for part in batch], dead[i]).terms
-            for i, one in enumerate(singles)
-        ]
-        for name, term in together.items():
-            assert same(term, torch.stack([one[name] for one in apart])), name
+    batch = kind.batch(own, generator(2))
+    together = loss_of(several.train(), batch, dead).terms
+    apart = [
+        loss_of(one.train(), [part[i] for part in batch], dead[i]).terms
+        for i, one in enumerate(singles)
+    ]
+    for name, term in together.items():
+        assert same(term, torch.stack([one[name] for one in apart])), name
 
 
 def test_instances_never_influence_each_other(kind):
