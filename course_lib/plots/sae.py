@@ -32,24 +32,32 @@ def sweep(
     x: Float[Tensor, " n_x"],
     panels: Mapping[str, Mapping[str, Float[Tensor, "n_x n_seeds"]]],
     xlabel: str,
-    log: bool = True,
+    titles: Sequence[str],
+    ticks: Sequence[float] | None = None,
 ) -> Figure:
-    """One panel per title, with a line over x (mean and single seeds) for each named quantity."""
+    """One panel per y label, with a line over x (mean and single seeds) for each named quantity.
+
+    With `ticks` the axis is logarithmic and carries these alone.
+    """
     figure, axes = plt.subplots(1, len(panels), figsize=(3.3 * len(panels), 2.9), squeeze=False)
-    for ax, (title, lines) in zip(axes[0], panels.items(), strict=True):
+    for ax, (ylabel, lines), title in zip(axes[0], panels.items(), titles, strict=True):
         for name, values in lines.items():
             seed_lines(ax, x, values, label=name)
-        ax.set(title=title, xlabel=xlabel, xscale="log" if log else "linear", ylim=(0, None))
-        if len(lines) > 1:
-            ax.legend()
-        else:
-            ax.set_ylabel(next(iter(lines)))
-    axes[0][0].set_ylabel(" / ".join(next(iter(panels.values()))))
+        ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+        if ticks is not None:
+            ax.set_xscale("log")
+            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            ax.minorticks_off()
+    if len(next(iter(panels.values()))) > 1:
+        axes[0][0].legend()
     return figure
 
 
 def similarity_strip(
-    values: Mapping[str, Float[Tensor, " n"]], xlabel: str, threshold: float | None = None
+    values: Mapping[str, Float[Tensor, " n"]],
+    title: str,
+    xlabel: str,
+    threshold: float | None = None,
 ) -> Figure:
     """One row of dots per name, the mean as a bar across it; a line at `threshold`."""
     figure, ax = plt.subplots(figsize=(7, 0.42 * len(values) + 0.9))
@@ -60,6 +68,7 @@ def similarity_strip(
     if threshold is not None:
         ax.axvline(threshold, color="0.6", lw=1, ls="--")
     ax.set(yticks=range(len(values)), yticklabels=list(values), xlim=(0, 1.02), xlabel=xlabel)
+    ax.set_title(title)
     ax.invert_yaxis()
     return figure
 
@@ -164,6 +173,7 @@ def success_curves(
             ax.axvspan(0.5, bounds[name], color=color, alpha=0.12, lw=0)
     ax.axhline(0.5, color="0.7", lw=1, ls="--")
     ax.set(xlim=(0.5, None), xlabel="active features $k$", ylabel="share read back exactly")
+    ax.set_xticks(k[::2])
     ax.set_title("Shaded: guaranteed by coherence")
     ax.legend()
     return figure
@@ -171,12 +181,13 @@ def success_curves(
 
 def frontier(
     curves: Mapping[str, tuple[Float[Tensor, "n n_seeds"], Float[Tensor, "n n_seeds"]]],
+    title: str,
 ) -> Figure:
     """FVU against L0 over a sweep of coefficients, one curve (mean of seeds) per name."""
     figure, ax = plt.subplots(figsize=(5.6, 3.4))
     for name, (l0, fvu) in curves.items():
         ax.plot(l0.mean(dim=-1), fvu.mean(dim=-1), "o-", label=name)
-    ax.set(title="The same recipe on three kinds of data", ylim=(0, None))
+    ax.set(title=title, ylim=(0, None))
     ax.set(xlabel="active latents per input, L0", ylabel="FVU")
     ax.legend()
     return figure

@@ -52,7 +52,7 @@ function text(x, y, words, anchor = "start") {
 function readings(planted, values, [slope, intercept], shift, offset) {
   const [low, high] = [-0.7, 1.05];
   const x = (a) => 74 + 236 * a;
-  const y = (z) => 12 + (294 * (high - z)) / (high - low);
+  const y = (z) => 36 + (270 * (high - z)) / (high - low);
   const clipped = (z) => Math.min(high, Math.max(low, z));
   const across = (share, at, kind) => {
     const ends = [0, 1].map((a) => share * a + at);
@@ -75,7 +75,8 @@ function readings(planted, values, [slope, intercept], shift, offset) {
     ...[0, 0.5, 1].map((tick) => text(x(tick), 318, number(tick, 1), "middle")),
     text(39, 318, "off", "middle"), text(312, y(0) + 12, "silent below", "end"),
     text(192, 336, "planted magnitude a", "middle"),
-    text(84, 20, "dashed: a; dotted: a \u2212 λ/2; thick: the latent"),
+    text(8, 10, "thick: the latent's line; dashed: a; dotted: a \u2212 λ/2"),
+    text(8, 24, "blue: missed; orange: false alarms"),
   );
   return { viewBox: "0 0 320 346", shapes };
 }
@@ -83,7 +84,7 @@ function readings(planted, values, [slope, intercept], shift, offset) {
 function errors(rates, coefficients, row) {
   const top = Math.max(0.1, ...rates.flatMap((r) => [r.missed / r.on, r.wrong / r.off]));
   const x = (k) => 40 + (262 * k) / (rates.length - 1);
-  const y = (share) => 290 - (262 * share) / top;
+  const y = (share) => 290 - (250 * share) / top;
   const path = (value, kind) => {
     const points = rates.map((rate, k) => `${x(k)},${y(value(rate))}`).join(" ");
     return svg("polyline", { points, class: kind });
@@ -93,7 +94,7 @@ function errors(rates, coefficients, row) {
   const dot = (value, kind) => svg("circle", { cx: x(row), cy: y(value(rates[row])), r: 6, class: kind });
   const shapes = [
     svg("line", { x1: 40, y1: 290, x2: 306, y2: 290, class: "axis" }),
-    svg("line", { x1: x(row), y1: 22, x2: x(row), y2: 290, class: "axis" }),
+    svg("line", { x1: x(row), y1: 40, x2: x(row), y2: 290, class: "axis" }),
     path(missed, "misses"), path(wrong, "wrongs"), dot(missed, "miss"), dot(wrong, "wrong"),
     ...[0, top / 2, top].map((share) => text(36, y(share), percentage(share), "end")),
     ...coefficients.map((value, k) => text(x(k), 304 + 13 * (k % 2), String(value), "middle")),

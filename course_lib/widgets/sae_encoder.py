@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from course_lib.validate import finite, shape
@@ -49,7 +50,7 @@ def sae_encoder_explorable(
         )
     shown = [f"{value:.3g}" for value in coefficients.tolist()]
     shown_shifts = ["as trained" if s == 0 else f"{s:+.2f}" for s in shifts.tolist()]
-    active = pre[:, :] + shifts[start[1]] > 0
+    active = pre + shifts[start[1]] > 0
     missed, false = 1 - active[:, on].float().mean(dim=1), active[:, ~on].float().mean(dim=1)
     here = start[0]
     return explorable(
@@ -60,7 +61,7 @@ def sae_encoder_explorable(
             Slider("Added to the bias", shown_shifts, start[1]),
         ],
         data={
-            "planted": rounded(planted),
+            "planted": rounded(torch.where(on, planted.clamp_min(1e-3), 0.0)),  # on stays on
             "pre": rounded(pre),
             "line": rounded(line),
             "coefficients": rounded(coefficients),
@@ -74,17 +75,17 @@ def sae_encoder_explorable(
             "on at the same time push a point off the line."
         ),
         start_text=(
-            f"At λ = {shown[here]} the latent's line has slope {line[here, 0]:.2f} and meets zero "
-            f"{-line[here, 1] / line[here, 0]:.2f} above it; it misses {missed[here]:.0%} of the "
-            f"inputs with the feature and fires on {false[here]:.0%} of those without. The table "
-            "says the same for every λ."
+            f"At λ = {shown[here]} the latent's line is {line[here, 0]:.2f} a "
+            f"{line[here, 1] + shifts[start[1]]:+.2f}, where a is the planted magnitude; it misses "
+            f"{missed[here]:.0%} of the inputs with the feature and fires on {false[here]:.0%} of "
+            "those without. The table says the same for every λ."
         ),
         start_table=[
             ["λ", "slope", "intercept", "missed", "false alarms"],
             *(
                 [name, f"{s:.2f}", f"{i:.2f}", f"{m:.0%}", f"{f:.0%}"]
-                for name, (s, i), m, f in zip(
-                    shown, line.tolist(), missed.tolist(), false.tolist(), strict=True
+                for name, s, i, m, f in zip(
+                    shown, line[:, 0], line[:, 1] + shifts[start[1]], missed, false, strict=True
                 )
             ),
         ],
