@@ -23,7 +23,7 @@ def orthogonal_matching_pursuit(
     at norm 1, so that a long one is not preferred; z is in units of W as it is given.
 
     Finds every code with fewer than (1 + 1/μ) / 2 active features, where μ is
-    `mutual_coherence(W)`. Source: Tropp 2004, "Greed is Good", corollary 3.6.
+    `mutual_coherence(W)`. Source: Tropp 2004, "Greed is Good".
 
     Raises ValueError for shapes that do not fit, rows of zeros, and k above n_features or d_hidden.
     """
