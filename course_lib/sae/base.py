@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from course_lib import runtime, validate
 from course_lib.sae.codes import Codes
 from course_lib.sae.dense import DenseCodes
+from course_lib.sae.selection import Encoder
 from course_lib.sae.start import center
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class SAE(nn.Module, ABC):
     """
 
     tied = False  # True where W_enc is a view of W_dec and no weight of its own
+    resamples = True  # False where an input is no direction that `revive` could give a latent
     coefficient: str | None = None  # name of the buffer that scales the sparsity loss
     penalty_degree = 1  # the sparsity loss of scale · z is scale^degree that of z
 
@@ -137,9 +139,15 @@ class SAE(nn.Module, ABC):
             raise ValueError(f"x has shape {list(x.shape)}; it must be {wanted}.")
 
     @property
+    def encoder(self) -> Encoder:
+        """W_enc, b_enc, and b_dec as what is subtracted from x before."""
+        return Encoder(self.W_enc, self.b_enc, self.b_dec)
+
+    @property
     def encoder_bias(self) -> Float[Tensor, "*n_instances d_sae"]:
-        """b_enc - b_dec W_enc: with it, pre-activations are one product of x."""
-        return self.b_enc - (self.b_dec[..., None, :] @ self.W_enc)[..., 0, :]
+        """b_enc - center W_enc: with it, pre-activations are one product of x."""
+        W_enc, b_enc, center = self.encoder
+        return b_enc if center is None else b_enc - (center[..., None, :] @ W_enc)[..., 0, :]
 
     @abstractmethod
     def activate(
@@ -242,9 +250,11 @@ class SAE(nn.Module, ABC):
     @torch.no_grad()
     def start(self, how: str, *batch: Tensor) -> None:
         """Put b_dec at the centre of the first batch: "mean", "geometric_median" or "zero"."""
-        x = batch[0]
+        self.b_dec.copy_(self._center(batch[0], how))
+
+    def _center(self, x: Tensor, how: str) -> Float[Tensor, "*#n_instances d"]:
         own = self.lead and x.ndim > 2 and len(x) == self.n_instances
-        self.b_dec.copy_(torch.stack([center(part, how) for part in x]) if own else center(x, how))
+        return torch.stack([center(part, how) for part in x]) if own else center(x, how)
 
     def parameter_groups(self) -> list[dict[str, object]]:
         """The parameters for an optimiser; each group trains at `lr_scale` times the rate."""

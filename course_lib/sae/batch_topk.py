@@ -77,7 +77,7 @@ class BatchTopKSAE(TopKSAE):
         if not self.training or not self.computes_like(BatchTopKSAE):
             return None
         guess = GUESS * float(self.threshold)
-        return batch_topk_codes(x, self.W_enc, self.encoder_bias, self.k, guess)
+        return batch_topk_codes(x, self.encoder, self.k, guess)
 
     @torch.no_grad()
     def _follow(self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes) -> None:

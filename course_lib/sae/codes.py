@@ -7,7 +7,6 @@ largest are found. Decoding and every gradient cost the number of active latents
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,11 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from course_lib.sae.selection import Encoder, above, encode, largest
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
-
-CPU_ROWS, GPU_ROWS = 256, 8192  # inputs encoded at once
-SCAN = 8  # torch.topk goes over up to SCAN · k entries; longer rows are searched by groups
 
 
 @dataclass(frozen=True)
@@ -93,136 +91,80 @@ class Codes:
 
 def topk_codes(
     x: Float[Tensor, "batch d_in"],
-    W_enc: Float[Tensor, "d_in d_sae"],
-    bias: Float[Tensor, " d_sae"],
+    encoder: Encoder,
     k: int,
 ) -> Codes:
-    """The k largest of x W_enc + bias for each input, through a ReLU; ties fall either way."""
-    values, latents = _largest_of_rows(x, W_enc, bias, k)
+    """The k largest pre-activations of each input, through a ReLU; ties fall either way."""
+    values, latents = _largest_of_rows(x, encoder, k)
     starts = torch.arange(0, len(x) * k + 1, k, device=x.device)
-    return _codes(x, W_enc, bias, values.relu_(), Pattern(latents, starts, W_enc.shape[1]))
+    return _codes(x, encoder, values.relu_(), Pattern(latents, starts, len(encoder.b_enc)))
 
 
 @torch.no_grad()
-def _largest_of_rows(x: Tensor, W_enc: Tensor, bias: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    found = [largest(pre, k) for pre in _encoded(x, W_enc, bias)]
+def _largest_of_rows(x: Tensor, encoder: Encoder, k: int) -> tuple[Tensor, Tensor]:
+    found = [largest(pre, k) for pre in encode(x, encoder)]
     values, latents = (torch.cat(parts).flatten() for parts in zip(*found, strict=True))
     return values, latents
 
 
 def batch_topk_codes(
     x: Float[Tensor, "batch d_in"],
-    W_enc: Float[Tensor, "d_in d_sae"],
-    bias: Float[Tensor, " d_sae"],
+    encoder: Encoder,
     k: float,
     guess: float,
 ) -> Codes:
-    """The k · batch largest positive entries of x W_enc + bias over the whole batch.
+    """The k · batch largest positive pre-activations of the whole batch.
 
     Exact for any `guess` ≥ 0 of the smallest of them, and fast where the guess is a little low.
     """
     n = int(k * len(x))
-    values, entries = above(x, W_enc, bias, guess)
+    values, entries = above(x, encoder, guess)
     if len(values) < n and guess > 0:
-        values, entries = above(x, W_enc, bias, 0.0)
+        values, entries = above(x, encoder, 0.0)
     if len(values) > n:
         top = values.topk(n, sorted=False).indices.sort().values
         values, entries = values[top], entries[top]
-    return _rows(x, W_enc, bias, values, entries)
+    return _rows(x, encoder, values, entries)
 
 
 def relu_codes(
     x: Float[Tensor, "batch d_in"],
-    W_enc: Float[Tensor, "d_in d_sae"],
-    bias: Float[Tensor, " d_sae"],
+    encoder: Encoder,
     max_density: float,
 ) -> Codes | None:
-    """All positive entries of x W_enc + bias; None if they are more than `max_density` of all.
+    """All positive pre-activations; None if they are more than `max_density` of all.
 
     That is judged on the first rows, so that little is computed in vain.
     """
-    found = above(x, W_enc, bias, 0.0, max_density)
-    return None if found is None else _rows(x, W_enc, bias, *found)
+    found = above(x, encoder, 0.0, max_density)
+    return None if found is None else _rows(x, encoder, *found)
 
 
-def largest(
-    x: Float[Tensor, "batch n"], k: int
-) -> tuple[Float[Tensor, "batch k"], Int[Tensor, "batch k"]]:
-    """The k largest entries of each row and where they stand, in no order.
-
-    The k largest lie within the k groups whose largest entries are the largest. Finding those is
-    the same problem with a row as long as there are groups.
-    """
-    n = x.shape[-1]
-    size = 1
-    while n % (2 * size) == 0 and 4 * size * size * k <= 2 * n:
-        size *= 2
-    if n <= SCAN * k or size == 1:
-        return x.topk(k, dim=-1, sorted=False)
-    n_groups = n // size
-    _, groups = largest(x.unflatten(-1, (size, n_groups)).amax(dim=-2), k)
-    members = torch.arange(0, n, n_groups, device=x.device)
-    candidates = (groups[..., None, :] + members[:, None]).flatten(-2)
-    values, chosen = largest(x.gather(-1, candidates), k)
-    return values, candidates.gather(-1, chosen)
-
-
-@torch.no_grad()
-def above(
-    x: Float[Tensor, "batch d_in"],
-    W_enc: Float[Tensor, "d_in d_sae"],
-    bias: Float[Tensor, " d_sae"],
-    bound: float,
-    max_density: float = 1.0,
-) -> tuple[Float[Tensor, " n_active"], Int[Tensor, " n_active"]] | None:
-    """The entries of x W_enc + bias above `bound`, and where they stand in the flattened matrix.
-
-    None if among the first rows their share is larger than `max_density`.
-    """
-    values, entries, start = [], [], 0
-    for pre in _encoded(x, W_enc, bias):
-        pre = pre.flatten()
-        is_above = pre > bound
-        if start == 0 and max_density < 1 and is_above.float().mean() > max_density:
-            return None
-        found = is_above.nonzero()[:, 0]
-        values.append(pre[found])
-        entries.append(found + start)
-        start += len(pre)
-    return torch.cat(values), torch.cat(entries)
-
-
-def _encoded(x: Tensor, W_enc: Tensor, bias: Tensor) -> Iterator[Float[Tensor, "rows d_sae"]]:
-    """x W_enc + bias, a few rows at a time in one buffer that the next rows overwrite."""
-    n_rows = CPU_ROWS if x.device.type == "cpu" else GPU_ROWS
-    dtype = x.dtype
-    if torch.is_autocast_enabled(x.device.type):
-        dtype = torch.get_autocast_dtype(x.device.type)
-    x, W_enc, bias = x.to(dtype), W_enc.to(dtype), bias.to(dtype)
-    buffer = x.new_empty(min(n_rows, len(x)), W_enc.shape[1])
-    for rows in x.split(n_rows):
-        yield torch.addmm(bias, rows, W_enc, out=buffer[: len(rows)])
-
-
-def _rows(x: Tensor, W_enc: Tensor, bias: Tensor, values: Tensor, entries: Tensor) -> Codes:
-    d_sae = W_enc.shape[1]
+def _rows(x: Tensor, encoder: Encoder, values: Tensor, entries: Tensor) -> Codes:
+    d_sae = len(encoder.b_enc)
     count = torch.bincount(entries // d_sae, minlength=len(x))
     pattern = Pattern(entries % d_sae, F.pad(count.cumsum(0), (1, 0)), d_sae)
-    return _codes(x, W_enc, bias, values, pattern)
+    return _codes(x, encoder, values, pattern)
 
 
-def _codes(x: Tensor, W_enc: Tensor, bias: Tensor, values: Tensor, pattern: Pattern) -> Codes:
-    return Codes(Encode.apply(x, W_enc, bias, values.to(W_enc.dtype), pattern), pattern)
+def _codes(x: Tensor, encoder: Encoder, values: Tensor, pattern: Pattern) -> Codes:
+    return Codes(Encode.apply(x, *encoder, values.to(encoder.b_enc.dtype), pattern), pattern)
 
 
 class Encode(torch.autograd.Function):
-    """Gives values that were selected from ReLU(x W_enc + bias) the gradient they have there."""
+    """Gives values that were selected from ReLU((x - center) W_enc + b_enc) their gradient."""
 
     @staticmethod
     def forward(
-        ctx, x: Tensor, W_enc: Tensor, bias: Tensor, values: Tensor, pattern: Pattern
+        ctx,
+        x: Tensor,
+        W_enc: Tensor,
+        b_enc: Tensor,
+        center: Tensor | None,
+        values: Tensor,
+        pattern: Pattern,
     ) -> Tensor:
-        ctx.save_for_backward(x, W_enc, values)
+        ctx.save_for_backward(x if center is None else x - center, W_enc, values)
         ctx.pattern = pattern
         return values.clone()
 
@@ -230,14 +172,15 @@ class Encode(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         (x, W_enc, values), pattern = ctx.saved_tensors, ctx.pattern
         grad = torch.ops.aten.threshold_backward(grad, values, 0.0)
-        by_x = by_W = by_bias = None
+        by_x = by_W = by_center = None
         if ctx.needs_input_grad[0]:
             by_x = _bags(pattern.latents, W_enc.mT, pattern.starts[:-1], grad)
         if ctx.needs_input_grad[1]:
             by_W = _latent_sums(pattern, grad, x).mT
-        if ctx.needs_input_grad[2]:
-            by_bias = grad.new_zeros(pattern.d_sae).index_add_(0, pattern.latents, grad)
-        return by_x, by_W, by_bias, None, None
+        by_bias = grad.new_zeros(pattern.d_sae).index_add_(0, pattern.latents, grad)
+        if ctx.needs_input_grad[3]:
+            by_center = -(W_enc @ by_bias)
+        return by_x, by_W, by_bias, by_center, None, None
 
 
 class Decode(torch.autograd.Function):

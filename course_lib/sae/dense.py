@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from course_lib.sae.selection import Encoder
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
@@ -59,13 +61,12 @@ class DenseCodes:
 
 def autoencode(
     x: Float[Tensor, "batch d_in"],
-    W_enc: Float[Tensor, "d_in d_sae"],
-    bias: Float[Tensor, " d_sae"],
+    encoder: Encoder,
     W_dec: Float[Tensor, "d_sae d_out"],
     b_dec: Float[Tensor, " d_out"],
 ) -> DenseCodes:
-    """z = ReLU(x W_enc + bias), x̂ = z W_dec + b_dec; `mean` and `x_hat` carry gradients."""
-    return DenseCodes(*Autoencode.apply(x, W_enc, bias, W_dec, b_dec))
+    """z, through a ReLU, and z W_dec + b_dec; `mean` and `x_hat` carry gradients."""
+    return DenseCodes(*Autoencode.apply(x, *encoder, W_dec, b_dec))
 
 
 class Autoencode(torch.autograd.Function):
@@ -73,13 +74,20 @@ class Autoencode(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, x: Tensor, W_enc: Tensor, bias: Tensor, W_dec: Tensor, b_dec: Tensor
+        ctx,
+        x: Tensor,
+        W_enc: Tensor,
+        b_enc: Tensor,
+        center: Tensor | None,
+        W_dec: Tensor,
+        b_dec: Tensor,
     ) -> tuple[Tensor, ...]:
-        z = x.new_empty(len(x) * len(bias))
+        x = x if center is None else x - center
+        z = x.new_empty(len(x) * len(b_enc))
         x_hat = b_dec.repeat(len(x), 1)
-        means, active = torch.empty_like(bias), torch.empty_like(bias)
-        for at, block in _blocks(z, len(bias)):
-            torch.addmm(bias[at], x, W_enc[:, at], out=block).relu_()
+        means, active = torch.empty_like(b_enc), torch.empty_like(b_enc)
+        for at, block in _blocks(z, len(b_enc)):
+            torch.addmm(b_enc[at], x, W_enc[:, at], out=block).relu_()
             x_hat.addmm_(block, W_dec[at])
             torch.mean(block, dim=0, out=means[at])
             torch.sum(block.sign(), dim=0, out=active[at])
@@ -102,7 +110,8 @@ class Autoencode(torch.autograd.Function):
             torch.sum(by_pre, dim=0, out=by_bias[at])
             if by_x is not None:
                 by_x.addmm_(by_pre, W_enc[:, at].mT)
-        return by_x, by_W_enc.mT, by_bias, by_W_dec, by_x_hat.sum(dim=0)
+        by_center = -(W_enc @ by_bias) if ctx.needs_input_grad[3] else None
+        return by_x, by_W_enc.mT, by_bias, by_center, by_W_dec, by_x_hat.sum(dim=0)
 
 
 def _blocks(z: Tensor, d_sae: int) -> Iterator[tuple[slice, Float[Tensor, "batch width"]]]:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class GradientTopKSAE(TopKSAE):
     """TopK by the score z_j + β z_j |d_j · ∇|, the values that pass on being z_j.
 
-    ∇ is the gradient of the model's loss by the activations. It is needed in training alone: at
-    inference, `encode` selects by value as TopK does. Source: "Features that Make a Difference:
+    ∇ is the gradient of the model's loss by the activations, and z_j |d_j · ∇| to first order what
+    leaving the latent out does to the loss. It is needed in training alone: at inference, `encode`
+    selects by value as TopK does. Source: "Features that Make a Difference:
     Leveraging Gradients for Improved Dictionary Learning" (arXiv:2411.10397).
 
     Args:
@@ -45,6 +46,24 @@ class GradientTopKSAE(TopKSAE):
         )  # fmt: skip
         self.beta = validate.number("beta", beta, 0.0)
 
+    def encode(
+        self,
+        x: Float[Tensor, "*n_instances batch d_in"],
+        gradient: Float[Tensor, "*n_instances batch d_in"] | None = None,
+    ) -> Float[Tensor, "*n_instances batch d_sae"]:
+        """Latents z, selected by score where `gradient` is given, else by value.
+
+        Raises ValueError when the gradient is not shaped like x.
+        """
+        if gradient is None:
+            return super().encode(x)
+        validate.shape("gradient", gradient, x.shape)
+        pre = self.pre_activations(x)
+        with torch.no_grad():
+            effect = (gradient @ self.W_dec.mT).abs()
+            latents = (pre.relu() * (1 + self.beta * effect)).topk(self.k, dim=-1).indices
+        return torch.zeros_like(pre).scatter(-1, latents, pre.gather(-1, latents).relu())
+
     def target(self, x: Tensor, gradient: Tensor | None = None) -> Tensor:
         return x
 
@@ -61,11 +80,7 @@ class GradientTopKSAE(TopKSAE):
         """As TopK's, with latents selected by score where `gradient` is given."""
         if gradient is None:
             return super().loss(x, dead=dead)
-        pre = self.pre_activations(x)
-        with torch.no_grad():
-            effect = (gradient @ self.W_dec.mT).abs()
-            latents = (pre.relu() * (1 + self.beta * effect)).topk(self.k, dim=-1).indices
-        z = torch.zeros_like(pre).scatter(-1, latents, pre.gather(-1, latents).relu())
+        z = self.encode(x, gradient)
         x_hat = self.decode(z)
         terms = {"reconstruction": self.reconstruction_loss(x, z, x_hat)}
         return self.with_aux(Loss(terms, x_hat, z), x, x, dead)

@@ -67,6 +67,11 @@ class Learner:
                 f"target_l0 is {recipe.target_l0}, but {type(sae).__name__} has no penalty to "
                 "steer by; its sparsity is set by its own arguments."
             )
+        if recipe.resample_every is not None and not sae.resamples:
+            raise ValueError(
+                f"resample_every is {recipe.resample_every}, but {type(sae).__name__} cannot point "
+                "dead latents at inputs; leave it None."
+            )
         self.device = sae.W_dec.device
         fused = self.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.Adam(sae.parameter_groups(), lr=recipe.lr, fused=fused)

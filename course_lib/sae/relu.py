@@ -52,10 +52,9 @@ class ReLUSAE(SAE):
     def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | DenseCodes | None:
         if x.device.type != "cpu" or not self.computes_like(ReLUSAE):
             return None
-        bias = self.encoder_bias
-        codes = relu_codes(x, self.W_enc, bias, MAX_DENSITY)
+        codes = relu_codes(x, self.encoder, MAX_DENSITY)
         if codes is None and not torch.is_autocast_enabled("cpu"):
-            return autoencode(x, self.W_enc, bias, self.W_dec, self.b_dec)
+            return autoencode(x, self.encoder, self.W_dec, self.b_dec)
         return codes
 
     def sparsity_loss(

@@ -45,6 +45,8 @@ class SpectralSAE(SAE):
         lifting, projection: [*n_instances, lift], or None.
     """
 
+    resamples = False
+
     def __init__(
         self,
         modes: int,
@@ -138,9 +140,6 @@ class SpectralSAE(SAE):
     @torch.no_grad()
     def start(self, how: str, *batch: Tensor) -> None:
         self.b_dec.copy_(center(batch[0].mean(dim=-1, keepdim=True), how))
-
-    def revive(self, latents: Tensor, directions: Tensor, size: float) -> None:
-        raise ValueError("resample_every is set; SpectralSAE has no resampling, leave it None.")
 
 
 def resample_grid(x: Float[Tensor, "*batch grid"], n_points: int) -> Float[Tensor, "*batch n"]:

@@ -62,7 +62,7 @@ class TopKSAE(SAE):
     def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | None:
         if not self.computes_like(TopKSAE):
             return None
-        return topk_codes(x, self.W_enc, self.encoder_bias, self.k)
+        return topk_codes(x, self.encoder, self.k)
 
     def with_aux(
         self,
@@ -93,7 +93,7 @@ class TopKSAE(SAE):
         else:
             latents = dead.nonzero()[:, 0]
             W_dec = self.W_dec[latents]
-            pre = x @ self.W_enc[:, latents] + self.encoder_bias[latents]
+            pre = self.encoder.centered(x) @ self.W_enc[:, latents] + self.b_enc[latents]
         values, chosen = pre.topk(min(self.aux_k, pre.shape[-1]), dim=-1)
         z = torch.zeros_like(pre).scatter(-1, chosen, values.relu())
         share = (dead.sum(dim=-1) / self.aux_k).clamp(max=1)

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from course_lib import validate
-from course_lib.sae.start import center
+from course_lib.sae.selection import Encoder
 from course_lib.sae.topk import TopKSAE
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+
+OUTPUT_STREAM = 0x7C0DE  # keeps the initial decoder apart from the initial encoder
 
 
 class Transcoder(TopKSAE):
@@ -31,9 +34,12 @@ class Transcoder(TopKSAE):
 
     Attributes:
         W_dec: [*n_instances, d_sae, d_out].
-        b_dec: [*n_instances, d_out]; it is not subtracted from x.
+        b_dec: [*n_instances, d_out]; it is not subtracted from x. Instead b_enc starts where the
+            centre of the inputs has pre-activations 0.
         W_skip: [*n_instances, d_in, d_out], or None.
     """
+
+    resamples = False
 
     def __init__(
         self,
@@ -54,17 +60,17 @@ class Transcoder(TopKSAE):
         )  # fmt: skip
         self.d_out = d_in if d_out is None else validate.positive_int("d_out", d_out)
         self.skip = skip
-        if self.d_out != d_in:
-            outputs = TopKSAE(
-                self.d_out, d_sae, k, n_instances=n_instances, decoder_norm=decoder_norm, seed=seed
-            )
-            self.W_dec, self.b_dec = outputs.W_dec, outputs.b_dec
+        outputs = TopKSAE(
+            self.d_out, d_sae, k, n_instances=n_instances, decoder_norm=decoder_norm,
+            seed=seed ^ OUTPUT_STREAM,
+        )  # fmt: skip
+        self.W_dec, self.b_dec = outputs.W_dec, outputs.b_dec
         W_skip = nn.Parameter(torch.zeros(*self.lead, d_in, self.d_out)) if skip else None
         self.register_parameter("W_skip", W_skip)
 
     @property
-    def encoder_bias(self) -> Float[Tensor, "*n_instances d_sae"]:
-        return self.b_enc
+    def encoder(self) -> Encoder:
+        return Encoder(self.W_enc, self.b_enc, None)
 
     def reconstruct(
         self,
@@ -81,7 +87,7 @@ class Transcoder(TopKSAE):
 
     @torch.no_grad()
     def start(self, how: str, *batch: Tensor) -> None:
-        self.b_dec.copy_(center(self.target(*batch), how))
-
-    def revive(self, latents: Tensor, directions: Tensor, size: float) -> None:
-        raise ValueError("resample_every is set; a transcoder's dead latents learn by AuxK alone.")
+        """Put b_dec at the centre of the first targets, and b_enc where the inputs' centre is 0."""
+        self.b_dec.copy_(self._center(self.target(*batch), how))
+        middle = self._center(batch[0], how)
+        self.b_enc.copy_(-(middle[..., None, :] @ self.W_enc)[..., 0, :])

@@ -229,10 +229,8 @@ def test_what_does_not_fit_is_refused_with_the_remedy():
     with pytest.raises(ValueError, match=r"must be \[batch, grid\] or \[3, batch, grid\]"):
         SpectralSAE(8, 4, 2, n_instances=3)(torch.randn(2, 4, 16))
     world = PlantedFunctions(SparseFeatures(4, 0.3), 32, 6)
-    with pytest.raises(ValueError, match="no resampling"):
-        Trainer(
-            SpectralSAE(8, 32, 1), world, steps=3, batch_size=8, resample_every=1, dead_after=8
-        ).fit()
+    with pytest.raises(ValueError, match="resample_every is 1, but SpectralSAE cannot"):
+        Trainer(SpectralSAE(8, 4, 2), world, steps=3, resample_every=1)
 
 
 def test_resampling_a_grid_there_and_back_is_exact_for_smooth_functions():
