@@ -59,7 +59,7 @@ class BatchTopKSAE(TopKSAE):
         values = pre.relu().flatten(len(self.lead))
         n = int(self.k * (values.shape[-1] // self.d_sae))
         kept, latents = values.topk(n, dim=-1, sorted=False)
-        return torch.zeros_like(values).scatter(-1, latents, kept).view_as(pre)
+        return torch.zeros_like(values).scatter_(-1, latents, kept).view_as(pre)
 
     def loss(
         self,
