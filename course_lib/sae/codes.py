@@ -7,6 +7,7 @@ cost the number of active latents.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.sae.selection import Encoder, Found, above, density, top_k
+from course_lib.sae.selection import Encoder, Found, above, largest, sample, top_k
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -99,20 +100,20 @@ def topk_codes(x: Float[Tensor, "batch d_in"], encoder: Encoder, k: int) -> Code
     return _codes(x, encoder, values.flatten().relu_(), pattern)
 
 
-def batch_topk_codes(
-    x: Float[Tensor, "batch d_in"], encoder: Encoder, k: float, guess: float
-) -> Codes:
-    """The k · batch largest positive pre-activations of the whole batch.
-
-    Exact for any `guess` ≥ 0 of the smallest of them, and fast where the guess is a little low.
-    """
-    n = int(k * len(x))
-    found = above(x, encoder, guess)
-    if len(found.values) < n and guess > 0:
-        found = above(x, encoder, 0.0)
+def batch_topk_codes(x: Float[Tensor, "batch d_in"], encoder: Encoder, k: float) -> Codes:
+    """The k · batch largest positive pre-activations of the whole batch."""
+    n, some = int(k * len(x)), sample(x, encoder)
+    for surplus in (1.5, 5.0, math.inf):
+        expected = surplus * k * len(some)
+        bound = 0.0
+        if expected < some.numel():
+            bound = largest(some.view(1, -1), math.ceil(expected))[0].min().clamp_min(0.0).item()
+        found = above(x, encoder, bound)
+        if len(found.values) >= n or bound == 0:
+            break
     if len(found.values) > n:
         top = found.values.topk(n, sorted=False).indices.sort().values
-        found = Found(*(part[top] for part in found))
+        found = Found(*(part.index_select(0, top) for part in found))
     return _rows(x, encoder, found)
 
 
@@ -120,7 +121,7 @@ def relu_codes(
     x: Float[Tensor, "batch d_in"], encoder: Encoder, max_density: float
 ) -> Codes | None:
     """All positive pre-activations; None if they seem to be more than `max_density` of all."""
-    if density(x, encoder) > max_density:
+    if (sample(x, encoder) > 0).float().mean() > max_density:
         return None
     return _rows(x, encoder, above(x, encoder, 0.0))
 

@@ -24,7 +24,7 @@ CPU_WIDTH = 2**10  # latents of a tile, where there are more than CPU_WIDEST; el
 CPU_WIDEST = 2**12
 GPU_INPUTS = 2**13  # of a tile; its latents are all there are
 SCAN = 8  # torch.topk goes over up to SCAN · k entries; longer rows are searched by groups
-SAMPLE = 64  # inputs from which the density is guessed
+SAMPLE = 64  # inputs that tell what to expect of a batch
 GROUP = 8  # neighbours that are looked at one by one only if their largest is above the bound
 
 
@@ -110,11 +110,10 @@ def above(x: Float[Tensor, "batch d_in"], encoder: Encoder, bound: float) -> Fou
 
 
 @torch.no_grad()
-def density(x: Float[Tensor, "batch d_in"], encoder: Encoder) -> float:
-    """About which share of pre-activations is positive, from a few inputs all over the batch."""
-    some = x[:: max(1, len(x) // SAMPLE)]
-    shares = [(pre > 0).float().mean() for _, _, pre in tiles(some, encoder, len(encoder.b_enc))]
-    return float(sum(shares)) / len(shares)
+def sample(x: Float[Tensor, "batch d_in"], encoder: Encoder) -> Float[Tensor, "some d_sae"]:
+    """All pre-activations of a few inputs, from all over the batch."""
+    some = x[:: max(1, len(x) // SAMPLE)][:SAMPLE]
+    return torch.cat([pre for _, _, pre in tiles(some, encoder, len(encoder.b_enc))])
 
 
 def largest(

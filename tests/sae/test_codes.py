@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from course_lib.runtime import generator
 from course_lib.sae import BatchTopKSAE, ReLUSAE, TopKSAE, dense, relu, selection
 from course_lib.sae.codes import batch_topk_codes, relu_codes, topk_codes
-from course_lib.sae.selection import Encoder, above, density, top_k
+from course_lib.sae.selection import Encoder, above, sample, top_k
 from tests.sae.family import lived_in
 
 quickly = settings(max_examples=20, deadline=None, derandomize=True)
@@ -103,7 +103,7 @@ def test_the_largest_of_a_batch_are_found_whatever_was_guessed(batch, d_in, d_sa
     pre = all_of(x, encoder).relu()
     n = min(int(k * batch), pre.numel())
     smallest = pre.flatten().topk(n).values[-1] if n else torch.inf
-    codes = batch_topk_codes(x, encoder, k, guess)
+    codes = batch_topk_codes(x, encoder, k)
     assert same(codes.dense(), pre.where(pre >= smallest, 0.0))
     assert torch.equal(codes.fired(), (codes.dense() > 0).any(0))
 
@@ -118,12 +118,25 @@ def test_all_positive_pre_activations_are_found(batch, d_in, d_sae, seed):
     assert codes.l0().item() == pytest.approx((codes.dense() > 0).sum().item() / batch)
 
 
-def test_the_density_is_guessed_from_a_few_inputs_of_the_whole_batch():
+@pytest.mark.parametrize("scale", [0.01, 100.0])
+def test_inputs_that_tell_the_wrong_thing_cost_time_but_no_latent(scale, monkeypatch):
+    """The bound comes from every fourth input, which here is far smaller or larger than others."""
+    monkeypatch.setattr(selection, "SAMPLE", 5)
+    x, encoder = drawn(20, 4, 64, 0)
+    encoder.center.zero_()
+    encoder.b_enc.zero_()
+    x[::4] *= scale
+    pre = all_of(x, encoder)
+    smallest = pre.flatten().topk(60).values[-1]
+    assert same(batch_topk_codes(x, encoder, 3).dense(), pre.where(pre >= smallest, 0.0))
+
+
+def test_whether_few_are_active_is_told_by_a_few_inputs_of_the_whole_batch():
     x, encoder = drawn(1000, 4, 50, 0)
-    true = (all_of(x, encoder) > 0).double().mean().item()
-    assert density(x, encoder) == pytest.approx(true, abs=0.1)
-    assert relu_codes(x, encoder, true - 0.1) is None
-    assert relu_codes(x, encoder, true + 0.1) is not None
+    share = (all_of(x, encoder) > 0).double().mean().item()
+    assert relu_codes(x, encoder, share - 0.1) is None
+    assert relu_codes(x, encoder, share + 0.1) is not None
+    assert len(sample(x, encoder)) < 100
 
 
 # --- gradients -----------------------------------------------------------------------------------
@@ -138,7 +151,7 @@ def short_way(name):
     return {
         "topk": lambda x, W, b, c, *decoder: decoded(topk_codes(x, Encoder(W, b, c), 3), *decoder),
         "batch topk": lambda x, W, b, c, *decoder: decoded(
-            batch_topk_codes(x, Encoder(W, b, c), 2.5, 0.1), *decoder
+            batch_topk_codes(x, Encoder(W, b, c), 2.5), *decoder
         ),
         "relu": lambda x, W, b, c, *decoder: decoded(
             relu_codes(x, Encoder(W, b, c), 1.0), *decoder
