@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 THRESHOLD_MEMORY = 0.99  # of the running mean that becomes the threshold at inference
-GUESS = 0.8  # of the threshold, below which training does not look for the largest
 
 
 class BatchTopKSAE(TopKSAE):
@@ -59,7 +58,7 @@ class BatchTopKSAE(TopKSAE):
         values = pre.relu().flatten(len(self.lead))
         n = int(self.k * (values.shape[-1] // self.d_sae))
         kept, latents = values.topk(n, dim=-1, sorted=False)
-        return torch.zeros_like(values).scatter(-1, latents, kept).view_as(pre)
+        return torch.zeros_like(values).scatter_(-1, latents, kept).view_as(pre)
 
     def loss(
         self,
@@ -76,8 +75,7 @@ class BatchTopKSAE(TopKSAE):
     def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | None:
         if not self.training or not self.computes_like(BatchTopKSAE):
             return None
-        guess = GUESS * float(self.threshold)
-        return batch_topk_codes(x, self.encoder, self.k, guess)
+        return batch_topk_codes(x, self.encoder, self.k)
 
     @torch.no_grad()
     def _follow(self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes) -> None:

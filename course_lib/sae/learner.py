@@ -108,16 +108,19 @@ class Learner:
 
     @torch.no_grad()
     def _count(self, step: int, loss: Loss, batch: Batch) -> None:
+        logs = (step + 1) % self.recipe.log_every == 0 or step + 1 == self.recipe.steps
+        counts = logs or self.recipe.target_l0 is not None
         if isinstance(loss.z, Tensor):
             active = (loss.z != 0).reshape(*self.sae.lead, -1, self.sae.d_sae)
-            l0, fired = active.sum(dim=-1, dtype=torch.float32).mean(dim=-1), active.any(dim=-2)
+            fired = active.any(dim=-2)
+            l0 = active.sum(dim=-1, dtype=torch.float32).mean(dim=-1) if counts else None
         else:
-            l0, fired = loss.z.l0(), loss.z.fired()
+            fired, l0 = loss.z.fired(), loss.z.l0() if counts else None
         self.inputs_since_fired += self.recipe.batch_size
         self.inputs_since_fired.masked_fill_(fired, 0.0)
         if self.recipe.target_l0 is not None:
             self._steer(step, l0)
-        if (step + 1) % self.recipe.log_every == 0 or step + 1 == self.recipe.steps:
+        if logs:
             row = {
                 "step": torch.tensor(step + 1),
                 "loss": loss.total.detach(),

@@ -48,7 +48,7 @@ class TopKSAE(SAE):
 
     def activate(self, pre: Tensor) -> Tensor:
         values, latents = pre.topk(self.k, dim=-1)
-        return torch.zeros_like(pre).scatter(-1, latents, values.relu())
+        return torch.zeros_like(pre).scatter_(-1, latents, values.relu())
 
     def loss(
         self,
@@ -95,6 +95,6 @@ class TopKSAE(SAE):
             W_dec = self.W_dec[latents]
             pre = self.encoder.centered(x) @ self.W_enc[:, latents] + self.b_enc[latents]
         values, chosen = pre.topk(min(self.aux_k, pre.shape[-1]), dim=-1)
-        z = torch.zeros_like(pre).scatter(-1, chosen, values.relu())
+        z = torch.zeros_like(pre).scatter_(-1, chosen, values.relu())
         share = (dead.sum(dim=-1) / self.aux_k).clamp(max=1)
         return AUX_COEFFICIENT * share * squared_error(residual, z @ W_dec)
