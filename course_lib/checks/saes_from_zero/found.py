@@ -27,7 +27,7 @@ def make_cases(generator: Generator) -> list[Case]:
     plain = torch.cat([near(D[order][:3], 0.05), other[:3]])
     doubled = torch.cat([near(D[[0, 0, 0, 1]], 0.05), other[:1]])
     opposite = torch.cat([-D[:2], near(D[2:], 0.05)])
-    lengths = 0.1 + 3 * torch.rand(6, 1, generator=generator)
+    lengths = torch.tensor([0.2, 0.3, 3.0, 0.5, 1.0, 2.0])[:, None]
     dead = lengths * plain
     dead[4] = 0.0
     return [
@@ -92,8 +92,8 @@ def by_trying_all(W_dec: Tensor, D: Tensor) -> tuple[float, float]:
         permutations(range(many), few),
         key=lambda pick: sum(cosine[i, j].item() for i, j in enumerate(pick)),
     )
-    hits = sum(cosine[i, j].item() >= THRESHOLD for i, j in enumerate(best))
-    return hits / len(W_dec), hits / len(D)
+    n_found = sum(cosine[i, j].item() >= THRESHOLD for i, j in enumerate(best))
+    return n_found / len(W_dec), n_found / len(D)
 
 
 def _call(attempt: Callable, W_dec: Tensor, D: Tensor) -> Any:

@@ -84,17 +84,25 @@ def by_definition(x: Tensor, W_enc: Tensor, b_enc: Tensor, W_dec: Tensor, b_dec:
 
 
 def _call(attempt: Callable, **inputs: Any) -> Any:
-    return attempt(**inputs)
+    return attempt(*inputs.values())
 
 
-def _call_longer(attempt: Callable, W_enc: Tensor, b_enc: Tensor, W_dec: Tensor, **rest: Any):
-    longer = {"W_enc": W_enc / LONGER, "b_enc": b_enc / LONGER, "W_dec": W_dec * LONGER}
-    return attempt(W_enc=W_enc, b_enc=b_enc, W_dec=W_dec, **rest), attempt(**longer, **rest)
+def _call_longer(
+    attempt: Callable,
+    x: Tensor,
+    W_enc: Tensor,
+    b_enc: Tensor,
+    W_dec: Tensor,
+    b_dec: Tensor,
+    l1: float,
+) -> Any:
+    longer = W_enc / LONGER, b_enc / LONGER, W_dec * LONGER
+    return attempt(x, W_enc, b_enc, W_dec, b_dec, l1), attempt(x, *longer, b_dec, l1)
 
 
 def _gradients(attempt: Callable, **inputs: Any) -> Any:
     weights = {name: inputs[name].requires_grad_() for name in NAMES}
-    output = attempt(**(inputs | weights))
+    output = attempt(*(inputs | weights).values())
     if _malformed(output):
         return output
     loss = output[2]

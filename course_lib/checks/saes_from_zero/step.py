@@ -29,10 +29,13 @@ def make_cases(generator: Generator) -> list[Case]:
             "A step along a tangent leaves the sphere. Take each row back, by its own length.",
         ),
         Case(
-            "A gradient along the rows moves nothing",
-            {"W_dec": W_dec, "grad": along, "lr": 0.6},
-            _call,
-            _judge_still,
+            "What is added to the gradient along the rows changes nothing",
+            {"W_dec": W_dec, "grad": grad, "along": along, "lr": 0.6},
+            lambda attempt, W_dec, grad, along, lr: (
+                attempt(W_dec.clone(), grad, lr),
+                attempt(W_dec, grad + along, lr),
+            ),
+            _judge_along,
             "What a row would only gain in length has to go before the step. How long is the "
             "projection of a gradient row on its own W_dec row?",
         ),
@@ -75,20 +78,27 @@ def _malformed(output: Any, W_dec: Tensor) -> str | None:
 def _judge_norm(output: Any, W_dec: Tensor, grad: Tensor, lr: float) -> str | None:
     if problem := _malformed(output, W_dec):
         return problem
+    if torch.equal(output, W_dec):
+        return "the new rows are the old ones, bit for bit: no step was taken"
     norm = output.detach().norm(dim=-1)
     if (norm - 1).abs().max() < 1e-4:
         return None
     return f"the norms of the new rows run from {norm.min():.4f} to {norm.max():.4f}"
 
 
-def _judge_still(output: Any, W_dec: Tensor, grad: Tensor, lr: float) -> str | None:
-    if problem := _malformed(output, W_dec):
-        return problem
-    cosine = (output.detach() * W_dec).sum(dim=-1)
-    if (cosine + 1).abs().min() < 1e-3:
-        return "a gradient along a row has turned that row into its opposite"
-    problem = differs(output, W_dec, 1e-4, against="the rows before the step")
-    return problem and f"although the gradient has no part across the rows, {problem}"
+def _judge_along(outputs: Any, W_dec: Tensor, grad: Tensor, along: Tensor, lr: float) -> str | None:
+    for output in outputs:
+        if problem := _malformed(output, W_dec):
+            return problem
+    without, with_it = (output.detach() for output in outputs)
+    if torch.equal(without, W_dec):
+        return "the new rows are the old ones, bit for bit: no step was taken"
+    if not without.any():
+        return "the new rows are all zeros"
+    if n_round := int(((without * with_it).sum(dim=-1) < 0).sum()):
+        return f"the part of the gradient along the rows has turned {n_round} rows round"
+    problem = differs(with_it, without, 1e-4, against="the step without that part")
+    return problem and f"with it, {problem}"
 
 
 def _judge_direction(output: Any, W_dec: Tensor, grad: Tensor, lr: float) -> str | None:

@@ -56,13 +56,13 @@ def make_cases(generator: Generator) -> list[Case]:
 
 def by_definition(x: Tensor, x_hat: Tensor) -> float:
     """Entry by entry."""
-    error = variance = 0.0
+    left = spread = 0.0
     for column, built in zip(x.double().T.tolist(), x_hat.double().T.tolist(), strict=True):
         mean = sum(column) / len(column)
         for value, rebuilt in zip(column, built, strict=True):
-            error += (value - rebuilt) ** 2
-            variance += (value - mean) ** 2
-    return error / variance
+            left += (value - rebuilt) ** 2
+            spread += (value - mean) ** 2
+    return left / spread
 
 
 def _call(attempt: Callable, x: Tensor, x_hat: Tensor) -> Any:
