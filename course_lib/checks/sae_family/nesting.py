@@ -64,13 +64,13 @@ def _nested(
 
 def _by_definition(z: Tensor, W_dec: Tensor, b_dec: Tensor, prefixes: Tensor) -> Tensor:
     """Term by term."""
-    levels = []
+    stages = []
     for m in prefixes.tolist():
-        level = b_dec.expand(len(z), -1)
+        stage = b_dec.expand(len(z), -1)
         for j in range(m):
-            level = level + z[:, j, None] * W_dec[j]
-        levels.append(level)
-    return torch.stack(levels)
+            stage = stage + z[:, j, None] * W_dec[j]
+        stages.append(stage)
+    return torch.stack(stages)
 
 
 def _malformed(output: Any, z: Tensor, b_dec: Tensor) -> str | None:
