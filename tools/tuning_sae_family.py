@@ -3,7 +3,7 @@
     python -m tools.tuning_sae_family              # about ten minutes on one quiet core
     python -m tools.tuning_sae_family TopK ReLU    # some of them, the others stay as stored
 
-Each architecture gets the same four learning rates times its own choices. A cell trains seeds times
+Each architecture gets the same five learning rates times its own choices. A cell trains seeds times
 sparsities side by side, as the chapter does, and is scored by its fraction of variance unexplained
 at the sparsities of SCORED, read off its front. Stored in
 course_lib/claims/tuning/07_sae_family.json with its hash.
@@ -13,17 +13,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import platform
 from collections.abc import Callable
-from datetime import date
 
 import torch
 from tqdm import tqdm
 
 from course_lib import runtime
-from course_lib.claims.core import digest
-from course_lib.claims.tuning import path_of
+from course_lib.claims import stored_tuning
 from course_lib.data import PlantedActivations, SparseFeatures, random_dictionary
 from course_lib.sae import (
     BatchTopKSAE,
@@ -35,11 +31,12 @@ from course_lib.sae import (
     TopKSAE,
 )
 from course_lib.sae.front import score_front, train_front
+from tools.tuning import store
 
 CHAPTER = "07_sae_family"
 D_IN, N_FEATURES, D_SAE, PROBABILITY = 20, 32, 40, 1 / 16
 SPARSITIES, SCORED = (1, 2, 3, 4), (1.5, 2.0, 3.0)
-LEARNING_RATES = (0.01, 0.02, 0.04, 0.08)
+LEARNING_RATES = (0.01, 0.02, 0.04, 0.08, 0.16)
 SEEDS, STEPS, BATCH = 2, 600, 256
 WORLDS = (1000, 1001)  # seeds; the chapter's are below
 
@@ -87,17 +84,14 @@ def main() -> None:
     if unknown := set(names) - set(ARCHITECTURES):
         parser.error(f"no architecture {', '.join(unknown)}; there are {', '.join(ARCHITECTURES)}")
     torch.set_num_threads(1)
-    path = path_of(CHAPTER)
-    stored = json.loads(path.read_text())["tuning"] if path.is_file() else {}
+    stored = stored_tuning(CHAPTER) if len(names) < len(ARCHITECTURES) else {}
     choices = [ARCHITECTURES[name][1].values() for name in names]
     n_cells = sum(len(list(itertools.product(*values, LEARNING_RATES))) for values in choices)
     with tqdm(total=n_cells) as bar:
         for name in names:
             stored[name] = tune(name, bar.update)
             tuning = {name: stored[name] for name in ARCHITECTURES if name in stored}
-            made = {"torch": torch.__version__, "machine": platform.machine()}
-            content = made | {"date": str(date.today()), "tuning": tuning, "sha256": digest(tuning)}
-            runtime.write_file(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+            path = store(CHAPTER, tuning)
     print(path)
 
 
