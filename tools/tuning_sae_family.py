@@ -3,7 +3,8 @@
     python -m tools.tuning_sae_family              # about ten minutes on one quiet core
     python -m tools.tuning_sae_family TopK ReLU    # some of them, the others stay as stored
 
-Each architecture gets the same five learning rates times its own choices. A cell trains seeds times
+Every choice of an architecture's own is tried with learning rates from FIRST_RATE up, doubled until
+PATIENCE doublings in a row have not helped. A cell trains seeds times
 sparsities side by side, as the chapter does, and is scored by its fraction of variance unexplained
 at the sparsities of SCORED, read off its front. Stored in
 course_lib/claims/tuning/07_sae_family.json with its hash.
@@ -36,7 +37,7 @@ from tools.tuning import store
 CHAPTER = "07_sae_family"
 D_IN, N_FEATURES, D_SAE, PROBABILITY = 20, 32, 40, 1 / 16
 SPARSITIES, SCORED = (1, 2, 3, 4), (1.5, 2.0, 3.0)
-LEARNING_RATES = (0.01, 0.02, 0.04, 0.08, 0.16)
+FIRST_RATE, PATIENCE = 0.01, 2
 SEEDS, STEPS, BATCH = 2, 600, 256
 WORLDS = (1000, 1001)  # seeds; the chapter's are below
 
@@ -69,11 +70,14 @@ def tune(name: str, tick: Callable[[], object]) -> dict:
     """All cells of one architecture, and the best."""
     architecture, choices = ARCHITECTURES[name]
     cells = []
-    for values in itertools.product(*choices.values(), LEARNING_RATES):
-        settings = dict(zip([*choices, "lr"], values, strict=True))
-        scores = torch.tensor([score(architecture, settings, seed) for seed in WORLDS])
-        cells.append(settings | {"fvu": round(scores.mean().exp().item(), 4)})
-        tick()
+    for values in itertools.product(*choices.values()):
+        settings, tried = dict(zip(choices, values, strict=True)), []
+        while len(tried) <= PATIENCE or min(tried[:-PATIENCE]) > min(tried[-PATIENCE:]):
+            settings["lr"] = FIRST_RATE * 2 ** len(tried)
+            scores = torch.tensor([score(architecture, settings, seed) for seed in WORLDS])
+            tried.append(round(scores.mean().exp().item(), 4))
+            cells.append(settings | {"fvu": tried[-1]})
+            tick()
     return {"cells": cells, "best": min(cells, key=lambda cell: cell["fvu"])}
 
 
@@ -85,9 +89,7 @@ def main() -> None:
         parser.error(f"no architecture {', '.join(unknown)}; there are {', '.join(ARCHITECTURES)}")
     torch.set_num_threads(1)
     stored = stored_tuning(CHAPTER) if len(names) < len(ARCHITECTURES) else {}
-    choices = [ARCHITECTURES[name][1].values() for name in names]
-    n_cells = sum(len(list(itertools.product(*values, LEARNING_RATES))) for values in choices)
-    with tqdm(total=n_cells) as bar:
+    with tqdm(unit=" cells") as bar:
         for name in names:
             stored[name] = tune(name, bar.update)
             tuning = {name: stored[name] for name in ARCHITECTURES if name in stored}
