@@ -10,6 +10,7 @@ with a definition worked out term by term, or with a property that every right a
 from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in the order of the book)
     toy_models,
     saes_from_zero,
+    sae_family,
 )
 from course_lib.checks.core import Case, Exercise, Report, Result, cases, exercises, run
 from course_lib.checks.feedback import Progress, check, progress
