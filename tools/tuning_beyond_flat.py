@@ -6,8 +6,8 @@ Every method gets the same learning rates times its own choices, over SEEDS worl
 cell that flatters it most on what its part of the chapter measures:
 
 * tree: the mean cosine of a planted direction with the latent matched to it;
-* views: the share of concepts with one best latent for both views, among the cells that rebuild
-  nearly as well as the method can (its lowest FVU times SLACK);
+* views: the share of concepts with one best latent for both views. Only cells with at most SPARSE
+  active latents count, and of these such as rebuild nearly as well as any (lowest FVU times SLACK);
 * functions: the FVU.
 
 Stored in course_lib/claims/tuning/08_beyond_flat.json with its hash.
@@ -74,6 +74,7 @@ METHODS = {
 
 VIEW_STEPS, VIEW_RATES = 1000, (0.003, 0.01, 0.03)
 N_CONCEPTS, ACTIVE = 32, 3
+SPARSE = 2 * ACTIVE
 CONCEPTS = SparseFeatures(N_CONCEPTS, ACTIVE / N_CONCEPTS, low=0.5, high=1.5)
 WEIGHTS = (0.05, 0.15, 0.3, 0.6)
 PENALTIES = {  # l1_coefficient, group_coefficient, mask_prob
@@ -187,9 +188,10 @@ def view_score(saes: list[SAE], worlds: list[PairedViews]) -> dict[str, float]:
 
 
 def flattered(cells: list[dict]) -> dict:
-    """The cell with the most shared concepts among those that rebuild nearly best."""
-    limit = SLACK * min(cell["fvu"] for cell in cells)
-    return max((c for c in cells if c["fvu"] <= limit), key=lambda cell: cell["same"])
+    """Of the sparse cells that rebuild nearly best, the one with the most shared concepts."""
+    sparse = [cell for cell in cells if cell["l0"] <= SPARSE] or cells
+    limit = SLACK * min(cell["fvu"] for cell in sparse)
+    return max((c for c in sparse if c["fvu"] <= limit), key=lambda cell: cell["same"])
 
 
 def tune_penalties(method: str, tick, d_sae: int = 64, rates=VIEW_RATES, cells=None) -> dict:
@@ -223,11 +225,11 @@ def size_cells(best: dict[str, dict], tick) -> dict:
     """The best settings of two methods at other dictionary sizes."""
     cells = []
     for d_sae in SIZES:
-        topk, both = best["TopK"], best["group + mask"]
+        topk, both = best["TopK"], best["group + mask 0.5"]
         penalty = tuple(both[name] for name in ("l1_coefficient", "group_coefficient", "mask_prob"))
         split = tune_topk(tick, d_sae, (topk["k"],), (topk["lr"],))["best"]
         shared = tune_penalties("group + mask", tick, d_sae, (both["lr"],), [penalty])["best"]
-        for method, cell in (("TopK", split), ("group + mask", shared)):
+        for method, cell in (("TopK", split), ("group + mask 0.5", shared)):
             cells.append({"d_sae": d_sae, "method": method, **cell})
     return {"cells": cells}
 
@@ -274,6 +276,11 @@ def main() -> None:
         found = {f"tree: {name}": tune_tree(name, bar.update) for name in METHODS}
         views = {name: tune_penalties(name, bar.update) for name in PENALTIES}
         views["TopK"] = tune_topk(bar.update)
+        for method in ("mask", "group + mask"):  # how often the mask swaps is compared, not tuned
+            cells = views.pop(method)["cells"]
+            for p in sorted({cell["mask_prob"] for cell in cells}):
+                chosen = [cell for cell in cells if cell["mask_prob"] == p]
+                views[f"{method} {p}"] = {"cells": chosen, "best": flattered(chosen)}
         found |= {f"views: {name}": tuned for name, tuned in views.items()}
         best = {name: tuned["best"] for name, tuned in views.items()}
         found["views: sizes"] = size_cells(best, bar.update)
