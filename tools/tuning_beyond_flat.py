@@ -231,7 +231,7 @@ def size_cells(best: dict[str, dict], tick) -> dict:
         shared = tune_penalties("group + mask", tick, d_sae, (both["lr"],), [penalty])["best"]
         for method, cell in (("TopK", split), ("group + mask 0.5", shared)):
             cells.append({"d_sae": d_sae, "method": method, **cell})
-    return {"cells": cells}
+    return {"cells": cells, "best": max(cells, key=lambda cell: cell["same"])}
 
 
 # --- functions ----------------------------------------------------------------------------------
