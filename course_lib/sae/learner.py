@@ -79,7 +79,9 @@ class Learner:
         self.mean_l0 = torch.zeros(sae.lead, device=self.device)
         if recipe.target_l0 is not None:
             self.target_l0 = sae.per_instance("target_l0", recipe.target_l0, 1e-3).to(self.device)
-        self.history: dict[str, list[Tensor]] = {}
+        # As numbers: small tensors that stay, between large ones that go, would keep the heap from
+        # shrinking, by megabytes a row.
+        self.history: dict[str, list[float] | list[list[float]]] = {}
         self.loss: Callable[..., Loss] = torch.compile(sae.loss) if recipe.compile else sae.loss
 
     @property
@@ -131,7 +133,7 @@ class Learner:
             if self.sae.coefficient is not None:
                 row["coefficient"] = getattr(self.sae, self.sae.coefficient).clone()
             for name, value in row.items():
-                self.history.setdefault(name, []).append(value.cpu())
+                self.history.setdefault(name, []).append(value.tolist())
 
     def _fvu(self, target: Tensor, x_hat: Tensor) -> Float[Tensor, "*n_instances"]:
         rows = (*self.sae.lead, -1, x_hat.shape[-1])
