@@ -121,6 +121,8 @@ def _judge_orthogonal(outputs: Any, x: Tensor, D: Tensor, n_steps: int) -> str |
     one, two = outputs
     if problem := _malformed(one, x, D) or _malformed(two, x, D):
         return problem
+    if not one[1].any():
+        return "after one step nothing is left of any input; one atom cannot write them all"
     _, _, taken = slow_pursuit(x, D, n_steps)
     for steps, (_, residual) in ((n_steps - 1, one), (n_steps, two)):
         for s, atoms in enumerate(taken):
