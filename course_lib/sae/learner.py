@@ -113,9 +113,9 @@ class Learner:
         logs = (step + 1) % self.recipe.log_every == 0 or step + 1 == self.recipe.steps
         counts = logs or self.recipe.target_l0 is not None
         if isinstance(loss.z, Tensor):
-            active = (loss.z != 0).reshape(*self.sae.lead, -1, self.sae.d_sae)
-            fired = active.any(dim=-2)
-            l0 = active.sum(dim=-1, dtype=torch.float32).mean(dim=-1) if counts else None
+            z = loss.z.reshape(*self.sae.lead, -1, self.sae.d_sae)
+            fired = z.abs().amax(dim=-2) > 0  # `any` over an axis is eight times slower on a CPU
+            l0 = (z != 0).sum(dim=-1, dtype=torch.float32).mean(dim=-1) if counts else None
         else:
             fired, l0 = loss.z.fired(), loss.z.l0() if counts else None
         self.inputs_since_fired += self.recipe.batch_size
