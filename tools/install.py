@@ -18,7 +18,7 @@ NEEDED_GB = {
     False: 4.0,  # .venv, pip's cache and the environment that the tests make
     True: 1.0,  # what a change of the lock may bring
 }
-PEERS_GB = 1.5
+PEERS_GB = 2.5
 ALONE = ("overcomplete",)  # peers of which we use what needs none of their dependencies
 STAMP = "installed"
 PEERS_STAMP = "peers installed"

@@ -2,7 +2,7 @@
 
     book              run the notebooks that have changed, build the site, say where the page is
     test              everything that CI proves: tests, every notebook, the strict site, its pages
-    peers             our SAEs against sae-lens and overcomplete, which it installs (0.7 GB)
+    peers             our SAEs against sae-lens, overcomplete and Triton, which it installs (1.7 GB)
     exercises         write exercises/ from solutions/
     bands CHAPTER=..  measure a chapter's claims again over many seeds (02_toy_models, for one)
     bench             speed against a plain loop and against the machine's own limit

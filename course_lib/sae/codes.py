@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
@@ -47,10 +48,10 @@ class Pattern:
         return inputs.repeat_interleave(self.starts.diff(), output_size=len(self.latents))
 
     @cached_property
-    def by_latent(self) -> tuple[Int[Tensor, " n_active"], Int[Tensor, " d_sae"]]:
+    def by_latent(self) -> tuple[Int[Tensor, " n_active"], Int[Tensor, " d_sae+1"]]:
         """The order of the entries by latent, and where each latent's entries start in it."""
         count = torch.bincount(self.latents, minlength=self.d_sae)
-        return self.latents.int().argsort(stable=True), count.cumsum(0) - count
+        return self.latents.int().argsort(stable=True), F.pad(count.cumsum(0), (1, 0))
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Encode(torch.autograd.Function):
         grad = torch.ops.aten.threshold_backward(grad, values, 0.0)
         by_x = by_W = by_center = None
         if ctx.needs_input_grad[0]:
-            by_x = _bags(pattern.latents, W_enc.mT, pattern.starts[:-1], grad)
+            by_x = _bags(pattern.latents, W_enc.mT, pattern.starts, grad)
         if ctx.needs_input_grad[1]:
             by_W = _latent_sums(pattern, grad, x).mT
         by_bias = grad.new_zeros(pattern.d_sae).index_add_(0, pattern.latents, grad)
@@ -175,16 +176,14 @@ class Decode(torch.autograd.Function):
     def forward(ctx, values: Tensor, W_dec: Tensor, pattern: Pattern) -> Tensor:
         ctx.save_for_backward(values, W_dec)
         ctx.pattern = pattern
-        return _bags(pattern.latents, W_dec, pattern.starts[:-1], values)
+        return _bags(pattern.latents, W_dec, pattern.starts, values)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         (values, W_dec), pattern = ctx.saved_tensors, ctx.pattern
         by_values = by_W = None
         if ctx.needs_input_grad[0]:
-            by_values = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-                grad.contiguous(), W_dec, pattern.latents, pattern.starts[:-1], pattern.inputs, 0
-            )
+            by_values = _products(grad, W_dec, pattern)
         if ctx.needs_input_grad[1]:
             by_W = _latent_sums(pattern, values, grad)
         return by_values, by_W, None
@@ -192,8 +191,32 @@ class Decode(torch.autograd.Function):
 
 def _bags(rows: Tensor, table: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
     """Σ over each bag's entries of weight · table[row]; bags without entries are 0."""
-    table = table.contiguous()
-    return F.embedding_bag(rows, table, starts, mode="sum", per_sample_weights=weights.to(table))
+    if kernels := gpu_kernels(table.device):
+        return kernels.bags(rows, table, starts, weights)
+    return F.embedding_bag(
+        rows, table.contiguous(), starts, mode="sum",
+        per_sample_weights=weights.to(table), include_last_offset=True,
+    )  # fmt: skip
+
+
+def _products(by_x_hat: Tensor, W_dec: Tensor, pattern: Pattern) -> Float[Tensor, " n_active"]:
+    """Of each entry, the inner product of its input's row of `by_x_hat` with its latent's row."""
+    if kernels := gpu_kernels(W_dec.device):
+        return kernels.products(by_x_hat, W_dec, pattern.inputs, pattern.latents)
+    return torch.ops.aten._embedding_bag_per_sample_weights_backward(
+        by_x_hat.contiguous(), W_dec, pattern.latents, pattern.starts[:-1], pattern.inputs, 0
+    )
+
+
+def gpu_kernels(device: torch.device) -> ModuleType | None:
+    """`triton_kernels` for tensors on a GPU; None elsewhere, or if Triton is not installed."""
+    if device.type != "cuda":
+        return None
+    try:
+        from course_lib.sae import triton_kernels
+    except ImportError:
+        return None
+    return triton_kernels
 
 
 def _latent_sums(pattern: Pattern, weights: Tensor, rows: Tensor) -> Float[Tensor, "d_sae d"]:

@@ -57,7 +57,7 @@ def test_what_the_project_imports_is_in_the_lock():
     for folder in (tree.ROOT / "book" / "extension", tree.ROOT / "benchmarks"):
         ours |= {path.stem for path in folder.glob("*.py")}
     # Other libraries, measured where they are installed.
-    ours |= {"dictionary_learning", "overcomplete", "sae_lens", "sparsify"}
+    ours |= {"dictionary_learning", "overcomplete", "sae_lens", "sparsify", "triton"}
     distributions = packages_distributions()
     for name in tree.files():
         if name.suffix != ".py":
