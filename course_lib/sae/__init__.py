@@ -3,11 +3,13 @@
 from course_lib.sae.base import SAE, Loss, squared_error
 from course_lib.sae.baselines import PCABaseline, RandomDictionary
 from course_lib.sae.batch_topk import BatchTopKSAE
+from course_lib.sae.detectors import Detectors, best_detectors
 from course_lib.sae.files import load, save
 from course_lib.sae.front import Front, score_front, train_front
 from course_lib.sae.gated import GatedSAE
 from course_lib.sae.gradient_topk import GradientTopKSAE
 from course_lib.sae.group_sparse import GroupSparseSAE
+from course_lib.sae.heads import head_contributions, head_shares, source_contributions
 from course_lib.sae.hierarchy import Absorption, absorption, conditional_orthogonality, splitting
 from course_lib.sae.jumprelu import JumpReLUSAE
 from course_lib.sae.matching_pursuit import MatchingPursuitSAE, Pursuit
@@ -44,6 +46,7 @@ __all__ = [
     "SAE",
     "Absorption",
     "BatchTopKSAE",
+    "Detectors",
     "Downstream",
     "Front",
     "GatedSAE",
@@ -67,12 +70,15 @@ __all__ = [
     "Trainer",
     "Transcoder",
     "absorption",
+    "best_detectors",
     "conditional_orthogonality",
     "dead_share",
     "density",
     "density_histogram",
     "downstream",
     "fvu",
+    "head_contributions",
+    "head_shares",
     "l0",
     "load",
     "match",
@@ -85,6 +91,7 @@ __all__ = [
     "save",
     "score_front",
     "shrinkage",
+    "source_contributions",
     "splitting",
     "squared_error",
     "support",

@@ -1,0 +1,69 @@
+"""Latents of an attention layer, taken apart exactly: by head, and by the token looked at.
+
+The SAE reads the heads' outputs side by side, before they are mixed by W_O: x is
+[..., n_heads · d_head]. Its encoder is linear up to the activation, so a latent's pre-activation
+is a sum over heads; and a head's output is a sum over source tokens, of values weighted by the
+attention pattern. Source: Kissane et al. 2024, "Interpreting Attention Layer Outputs with Sparse
+Autoencoders" (arXiv:2406.17759), sections 2 and 3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from course_lib import validate
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from course_lib.sae.base import SAE
+
+
+def head_contributions(
+    sae: SAE, heads: Float[Tensor, "*places n_heads d_head"]
+) -> Float[Tensor, "*places n_heads d_sae"]:
+    """What each head adds to each latent's pre-activation; with b_enc, the sum over heads is it.
+
+    Raises ValueError when n_heads · d_head is not the SAE's d_in.
+    """
+    rows = _by_head(sae.W_enc, sae, heads.shape[-2])
+    center = sae.encoder.center
+    if center is not None:
+        heads = heads - center.unflatten(0, heads.shape[-2:])
+    return torch.einsum("...hd,hdj->...hj", heads, rows)
+
+
+def source_contributions(
+    sae: SAE,
+    pattern: Float[Tensor, "*batch n_heads query key"],
+    values: Float[Tensor, "*batch key n_heads d_head"],
+    latent: int,
+) -> Float[Tensor, "*batch n_heads query key"]:
+    """What each head's look at each source token adds to one latent's pre-activation.
+
+    Summed over heads and keys it is the pre-activation less what every input gets,
+    `sae.encoder_bias`.
+    """
+    row = _by_head(sae.W_enc, sae, pattern.shape[-3])[..., latent]  # [n_heads, d_head]
+    along = torch.einsum("...khd,hd->...hk", values, row)
+    return pattern * along[..., None, :]
+
+
+def head_shares(sae: SAE, n_heads: int) -> Float[Tensor, "d_sae n_heads"]:
+    """The share of each latent's decoder that lies in each head: norms, divided by their sum."""
+    norms = _by_head(sae.W_dec.mT, sae, n_heads).norm(dim=1).mT
+    return norms / norms.sum(dim=-1, keepdim=True)
+
+
+def _by_head(weights: Float[Tensor, "d_in d_sae"], sae: SAE, n_heads: int) -> Tensor:
+    """[n_heads, d_head, d_sae]."""
+    validate.positive_int("n_heads", n_heads)
+    if sae.lead or sae.d_in % n_heads:
+        raise ValueError(
+            f"The SAE has d_in {sae.d_in} and n_instances {sae.n_instances}; it must be one SAE "
+            f"of {n_heads} heads side by side. Take `sae.instance(i)` of several."
+        )
+    return weights.unflatten(0, (n_heads, -1))
