@@ -14,6 +14,7 @@ from course_lib.data.dictionaries import (
 )
 from course_lib.data.functions import PlantedFunctions
 from course_lib.data.hierarchy import HierarchicalFeatures, tree_dictionary, tree_names
+from course_lib.data.othello import Othello
 from course_lib.data.paired import PairedViews
 from course_lib.data.planted import PlantedActivations
 from course_lib.data.sparse import (
@@ -23,15 +24,18 @@ from course_lib.data.sparse import (
     importance_decay,
     power_law_probability,
 )
+from course_lib.data.torus import TorusGame
 
 __all__ = [
     "AntiCorrelatedPairs",
     "CorrelatedPairs",
     "HierarchicalFeatures",
+    "Othello",
     "PairedViews",
     "PlantedActivations",
     "PlantedFunctions",
     "SparseFeatures",
+    "TorusGame",
     "importance_decay",
     "low_coherence_dictionary",
     "paired_dictionary",
