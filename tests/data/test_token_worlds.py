@@ -39,7 +39,9 @@ TINY = {
     "torus": TorusGame(3, 3),
 }
 WORLDS = TINY | {
-    "permuted": permuted_labels(6, 3, 2, class_probability=torch.tensor([0.5, 0.3, 0.2])),
+    "permuted": permuted_labels(
+        6, 3, 2, class_probability=torch.tensor([0.5, 0.3, 0.2]), noise=0.15
+    ),
     "alphabets": two_alphabets(generator(0), 4, 3, 2),
     "two scenes": TwoViewScenes(3, noise=0.1),
     "journeys": Towns(40, 3),
