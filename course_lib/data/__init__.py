@@ -23,6 +23,7 @@ from course_lib.data.sparse import (
     importance_decay,
     power_law_probability,
 )
+from course_lib.data.story import StoryWorld
 
 __all__ = [
     "AntiCorrelatedPairs",
@@ -32,6 +33,7 @@ __all__ = [
     "PlantedActivations",
     "PlantedFunctions",
     "SparseFeatures",
+    "StoryWorld",
     "importance_decay",
     "low_coherence_dictionary",
     "paired_dictionary",
