@@ -84,7 +84,7 @@ def priors(
     given: Mapping[str, Sequence[float]], correlate: tuple[str, str, float] | None
 ) -> dict[tuple[str, ...], Tensor]:
     """The probabilities of the states: jointly of those that are drawn together."""
-    p = {name: torch.full((n,), 1 / n).double() for name, n in STATES.items()}
+    p = {name: torch.ones(n, dtype=torch.double) / n for name, n in STATES.items()}
     p |= {"day": torch.tensor([0.75, 0.25]).double(), "hero": _frequency()}
     for name, values in given.items():
         validate.choice("prior", name, sorted({state.rstrip("12") for state in STATES}))
@@ -112,8 +112,10 @@ def priors(
 
 
 def choose(
-    kernel: Float[Tensor, "n_states n_values"], state: Int[Tensor, ...], u: Float[Tensor, ...]
-) -> Int[Tensor, ...]:
+    kernel: Float[Tensor, "n_states n_values"],
+    state: Int[Tensor, "*shape"],
+    u: Float[Tensor, "*shape"],
+) -> Int[Tensor, "*shape"]:
     """The value that `state` shows, from u uniform in [0, 1): the inverse of its distribution."""
     row = torch.arange(len(kernel), dtype=torch.double)[:, None]
     ends = kernel.cumsum(dim=1) + row
@@ -122,7 +124,7 @@ def choose(
     return place - kernel.shape[1] * state
 
 
-def look_up(table: Tensor, index: Int[Tensor, ...]) -> Tensor:
+def look_up(table: Tensor, index: Int[Tensor, "*shape"]) -> Tensor:
     """table[index], which torch does four times as fast this way."""
     return table.to(index.device).index_select(0, index.flatten()).view(index.shape)
 

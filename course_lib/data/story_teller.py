@@ -105,17 +105,18 @@ def tell(world: StoryWorld, state: dict[str, Tensor], u: dict[str, Tensor]) -> S
     for key, stride in world.lexicon.stride.items():
         tokens += law.look_up(stride, group) * part[key]
 
-    value = {
-        **state,
-        **{key: part[key] for key in ("name", "kind", "leaf", "relation", "speaker")},
-        **{
-            key: throughout(law.look_up(world.entities[key], name)) for key in ("known", "frequent")
-        },
-        **{key: speaking[key] for key in ("honest", "persona")},
+    # Labels: the states, not what the words happen to show.
+    value = state | {key: part[key] for key in ("name", "kind", "leaf", "relation", "speaker")}
+    for key in ("known", "frequent"):
+        value[key] = throughout(law.look_up(world.entities[key], name))
+    true = (answer == truth).long().masked_fill(~fact | (truth < 0), NONE)
+    value |= {
+        "honest": speaking["honest"],
+        "persona": speaking["persona"],
         "number": throughout(state["number"]),
         "root": part["leaf"] // 12,
         "branch": part["leaf"] // 4,
-        "true": throughout((answer == truth).long().masked_fill(~fact | (truth < 0), NONE)),
+        "true": throughout(true),
         "turn": throughout(pad(turn + 1, (1, 0))),
         "copied": copied,
         "prefix": prefix,
