@@ -4,7 +4,8 @@ Laws of sparse features: independent, in correlated and anti-correlated pairs, o
 (`sample(batch_size, generator)` gives [n_instances, batch, n_features]), and the laws that say how
 important and how frequent each one is. Dictionaries of directions to write them along. Worlds of
 activations made of both, or of smooth functions: `sample` gives x, `sample_with_features` gives x
-and the truth of the same draw.
+and the truth of the same draw. Worlds of symbols (`StoryWorld`): `sample` gives tokens with the
+truth at each, `log_prob` what no model can beat.
 """
 
 from course_lib.data.dictionaries import (
@@ -23,6 +24,7 @@ from course_lib.data.sparse import (
     importance_decay,
     power_law_probability,
 )
+from course_lib.data.story import StoryWorld
 
 __all__ = [
     "AntiCorrelatedPairs",
@@ -32,6 +34,7 @@ __all__ = [
     "PlantedActivations",
     "PlantedFunctions",
     "SparseFeatures",
+    "StoryWorld",
     "importance_decay",
     "low_coherence_dictionary",
     "paired_dictionary",
