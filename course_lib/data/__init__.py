@@ -4,9 +4,10 @@ Laws of sparse features: independent, in correlated and anti-correlated pairs, o
 (`sample(batch_size, generator)` gives [n_instances, batch, n_features]), and the laws that say how
 important and how frequent each one is. Dictionaries of directions to write them along. Worlds of
 activations made of both, or of smooth functions: `sample` gives x, `sample_with_features` gives x
-and the truth of the same draw. Worlds of tokens: board games, arithmetic on a circle, repeating,
-tasks in context, journeys on a map, and captions of scenes that come with a picture (`sample` gives
-`Sequences`, tokens with the truth of each; `log_prob` is the law). Fields of physics, and digits.
+and the truth of the same draw. Worlds of tokens: stories in two languages, board games, arithmetic
+on a circle, repeating, tasks in context, journeys on a map, and captions of scenes that come with a
+picture (`sample` gives `Sequences`, tokens with the truth of each; `log_prob` is the law). Fields of
+physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
@@ -37,6 +38,7 @@ from course_lib.data.sparse import (
     importance_decay,
     power_law_probability,
 )
+from course_lib.data.story import StoryWorld
 from course_lib.data.torus import TorusGame
 from course_lib.data.towns import Towns
 
@@ -55,6 +57,7 @@ __all__ = [
     "PlantedFunctions",
     "RepeatCopy",
     "SparseFeatures",
+    "StoryWorld",
     "TorusGame",
     "Towns",
     "TwoViewScenes",
