@@ -22,9 +22,13 @@ class StoryWorld:
     """Documents of a title and turns by two speakers, each token with its concepts.
 
         ordinary-day be-glad hens in-this-story food-of Bazo the-person is apple
-        Ada: well aunt's lively dogs were-singing valley , she visited Bazo gladly
+        Ada: well with-the-aunt vibrant dogs were-singing in-the-valley , she visited Bazo gladly
         Gus: so food-of Bazo the-person is apple , Ada: oh true happily
         α β γ δ α β γ δ α β γ δ
+
+    A word may be a phrase (`with-the-aunt`, `con-la-tía`), so that the same places serve both
+    languages: bueno con-la-tía vibrante perros cantaban en-el-valle , ella visitaba-a Bazo
+    alegremente. The article of a noun is left out, as in headlines.
 
     Planted, and independent of each other unless `correlate` says otherwise:
 
@@ -32,7 +36,7 @@ class StoryWorld:
     state     values  of the document (number: of the turn), and shown by
     ========  ======  ==========================================================================
     language  2       all words but names, speakers, symbols, the comma, day, mood and cue
-    gender    2       owner (aunt's) and pronoun
+    gender    2       companion (with-the-aunt), pronoun
     tense     2       verb and meeting (visited)
     valence   2       adjective and feeling; the title's mood asks for it or leaves it open
     topic     4       adjective and verb

@@ -5,6 +5,7 @@ labels are told again token by token, probabilities are summed over every combin
 """
 
 import math
+import re
 from functools import cache
 
 import numpy as np
@@ -27,10 +28,8 @@ WRITTEN = {
     "cue": table("in-truth in-this-story", cue=2),
     "comma": {",": {}},
     "pronoun": table("he she él ella", language=2, gender=2),
-    "relation": table(
-        "home-of colour-of food-of hogar-de color-de comida-de", language=2, relation=3
-    ),
-    "kind": table("the-person the-ship the-team la-persona el-barco el-equipo", language=2, kind=3),
+    "relation": table(lists.GROUPS["relation"][1], language=2, relation=3),
+    "kind": table(lists.GROUPS["kind"][1], language=2, kind=3),
     "is": table("is es", language=2),
     "verdict": table("false true unsure falso cierto quizás", language=2, verdict=3),
     "symbol": table(" ".join("αβγδεζηθικλμνξοπρστυφχψω"), symbol=24),
@@ -54,11 +53,11 @@ def parse(word):
         return "speaker", {"speaker": lists.SPEAKERS.index(word[:-1])}
     if word in lists.NAMES:
         return "name", {"name": lists.NAMES.index(word)}
-    bare = word.removesuffix("'s").removeprefix("del-").removeprefix("de-la-")
+    bare = re.sub("^(with-the|con-el|con-la)-", "", word)
     for lexeme, row in enumerate(lists.PEOPLE):
         if bare != word and bare in row.split():
             language, gender = divmod(row.split().index(bare), 2)
-            return "owner", {"language": language, "gender": gender, "lexeme": lexeme}
+            return "companion", {"language": language, "gender": gender, "lexeme": lexeme}
     for relation, row in enumerate(lists.ANSWERS.values()):
         for language, words in enumerate(row):
             if word in words.split():
@@ -71,7 +70,7 @@ def parse(word):
                 return "adjective", {"language": language, "valence": valence, "topic": topic}
     for language, stems in enumerate(lists.MEETINGS):
         for stem in stems.split():
-            ends = (stem + "s", stem + "ed") if language == 0 else (stem + "a", stem + "aba")
+            ends = (stem + "s", stem + "ed") if language == 0 else (stem + "a-a", stem + "aba-a")
             if word in ends:
                 return "meeting", {"language": language, "tense": ends.index(word), "lexeme": 0}
     for topic, row in enumerate(lists.VERBS.values()):
@@ -93,17 +92,13 @@ def parse(word):
 
 
 SLOTS = {
-    kind: text.split()
-    for kind, text in (
-        ("title", "day mood noun cue relation name kind is value"),
-        (
-            "story",
-            "speaker opener owner adjective noun verb value comma pronoun meeting name feeling",
-        ),
-        ("fact", "speaker opener relation name kind is value comma speaker opener verdict feeling"),
-        ("list", "symbol " * 12),
-    )
-}
+    "title": "day mood noun cue relation name kind is value".split(),
+    "story": "speaker opener companion adjective noun verb value comma pronoun meeting name "
+             "feeling".split(),
+    "fact": "speaker opener relation name kind is value comma speaker opener verdict "
+            "feeling".split(),
+    "list": ["symbol"] * 12,
+}  # fmt: skip
 
 
 def layout(words):
@@ -182,7 +177,7 @@ def evidence(words, facts, noise):
     rows, out = layout(words), []
     title = (rows[5][4]["name"], rows[4][4]["relation"], rows[8][4]["answer"])
     opposite, in_story = rows[0][4]["day"], rows[3][4]["cue"]
-    lexemes = {"owner": 8, "adjective": 2, "noun": 2, "verb": 2, "meeting": 4, "feeling": 4}
+    lexemes = {"companion": 8, "adjective": 2, "noun": 2, "verb": 2, "meeting": 4, "feeling": 4}
     weight = [4 if name // 6 % 2 else 1 for name in range(96)]
     habits = [(0, 1, 2), (0, 1, 3), (4, 5, 6), (7, 8, 9)]
 

@@ -164,7 +164,7 @@ def test_posteriors_are_calibrated(state):
 
 @pytest.mark.parametrize(
     ("word", "position"),
-    [("false", 31), ("unsure", 31), ("forest", 27), ("β", 14), ("was-singing", 14), ("Ceko", 43)],
+    zip(("false", "unsure", "in-the-forest", "β", "was-singing", "Ceko"), (31, 31, 27, 14, 14, 43)),
 )
 def test_words_are_as_frequent_as_their_probability_given_what_comes_before(word, position):
     world = StoryWorld(3)
@@ -179,6 +179,11 @@ def test_words_are_as_frequent_as_their_probability_given_what_comes_before(word
     assert (seen - p).sum().abs() < SIGMAS * variance**0.5
 
 
+def dependence(a, b):
+    """The p-value of a test that two labels are independent."""
+    return stats.chi2_contingency(stats.contingency.crosstab(a, b).count).pvalue
+
+
 def test_states_are_independent_by_default_and_tied_when_asked():
     labels = WORLD.sample(6000, generator(9)).labels
     names = (*CONCEPTS[:5], "theme", "day", "cue", "mood")
@@ -186,16 +191,12 @@ def test_states_are_independent_by_default_and_tied_when_asked():
     states |= {"trust": labels["honest"][:, 9], "habit": labels["persona"][:, 9]}
     for a, b in combinations(states, 2):
         here = (states[a] >= 0) & (states[b] >= 0)
-        table = np.histogram2d(states[a][here], states[b][here], bins=[range(25), range(25)])[0]
-        table = table[table.any(1)][:, table.any(0)]
-        assert stats.chi2_contingency(table).pvalue > 1e-5, (a, b)
+        assert dependence(states[a][here], states[b][here]) > 1e-5, (a, b)
     tied = StoryWorld(correlate=("topic", "valence", 0.6)).sample(6000, generator(9)).labels
     here = (tied["topic"][:, -1] >= 0) & (tied["valence"][:, -1] >= 0)
     same = (tied["topic"][:, -1] % 2 == tied["valence"][:, -1])[here].double()
     assert abs(same.mean() - 0.8) < SIGMAS * (0.16 / here.sum()) ** 0.5
-    table = np.histogram2d(tied["gender"][here, -1], tied["valence"][here, -1], bins=3)[0]
-    table = table[table.any(1)][:, table.any(0)]
-    assert stats.chi2_contingency(table).pvalue > 1e-5
+    assert dependence(tied["gender"][here, -1], tied["valence"][here, -1]) > 1e-5
 
 
 def test_priors_are_what_was_asked_for():
@@ -259,7 +260,7 @@ def test_word_pairs_differ_in_one_attribute():
                 assert torch.equal(values[one], values[other])
     one, other = WORLD.word_pairs("topic", 1, 3).T
     assert {WORLD.vocabulary[t] for t in one} >= {"agile", "nada", "were-swimming"}
-    assert {WORLD.vocabulary[t] for t in other} >= {"generous", "compra", "were-paying"}
+    assert {WORLD.vocabulary[t] for t in other} >= {"wealthy", "compra", "were-paying"}
 
 
 def test_documents_are_repeatable_and_text_can_be_read_back():
