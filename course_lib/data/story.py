@@ -69,8 +69,8 @@ class StoryWorld:
 
     Labels hold the state (`words` has each word's own value), from the token that first shows it
     to the end of the document, or of the turn for what one noun, name, relation, speaker or answer
-    says: `true` is whether the answer is; `copied` marks the repeats of a list, `prefix` how many
-    symbols tell the next there.
+    says: `true` is whether the answer is; `copied` marks the repeats of a list, and `prefix`, at
+    these, whether one symbol tells the next all through the list or three are needed.
 
     Args:
         n_turns: turns of a document.

@@ -92,13 +92,12 @@ def parse(word):
 
 
 SLOTS = {
-    "title": "day mood noun cue relation name kind is value".split(),
+    "title": "day mood noun cue relation name kind is value",
     "story": "speaker opener companion adjective noun verb value comma pronoun meeting name "
-             "feeling".split(),
-    "fact": "speaker opener relation name kind is value comma speaker opener verdict "
-            "feeling".split(),
-    "list": ["symbol"] * 12,
-}  # fmt: skip
+    "feeling",
+    "fact": "speaker opener relation name kind is value comma speaker opener verdict feeling",
+    "list": "symbol " * 12,
+}
 
 
 def layout(words):
@@ -113,7 +112,7 @@ def layout(words):
             kind = "list"
         elif turn:
             kind = "fact" if parsed[start + 2][0] == "relation" else "story"
-        assert group == SLOTS[kind][slot]
+        assert group == SLOTS[kind].split()[slot]
         rows.append((turn, slot, kind, group, parts))
     return rows
 
@@ -136,9 +135,8 @@ def labels(words, facts):
     for _, slot, kind, group, parts in rows:
         if slot == 0:
             now, before, fact = {}, [], {}
-        for part in ("language", "gender", "tense", "valence", "topic", "day", "cue"):
-            if part in parts:
-                lasting[part] = parts[part]
+        of_all = ("language", "gender", "tense", "valence", "topic", "day", "cue")
+        lasting |= {part: parts[part] for part in of_all if part in parts}
         if group == "noun":
             leaf = parts["leaf"]
             now |= {"leaf": leaf, "branch": leaf // 4, "root": leaf // 12}
@@ -162,9 +160,14 @@ def labels(words, facts):
             else:
                 now.pop("honest", None)
         if kind == "list":
-            now["copied"] = int(parts["symbol"] in before)
             before.append(parts["symbol"])
+            now["copied"] = int(parts["symbol"] in before[:-1])
+            now["list"] = before
         out.append({**lasting, **now, "turn": ["title", "story", "fact", "list"].index(kind)})
+    for found in out:
+        if found.get("copied"):  # by one symbol, if the whole list never says two things after it
+            told = set(zip(found["list"], found["list"][1:], strict=False))
+            found["prefix"] = int(len(told) > len(dict(told)))
     return out
 
 
@@ -187,14 +190,11 @@ def evidence(words, facts, noise):
     for turn, slot, kind, group, parts in rows:
         rest, states, who = 1 / lexemes.get(group, 1), {}, seat(turn, slot, kind) + 1
         sizes = {"language": 2, "gender": 2, "tense": 2, "valence": 2, "topic": 4}
-        for part, n in sizes.items():
-            if part in parts:
-                states[part] = stay(n, parts[part])
+        states |= {part: stay(n, parts[part]) for part, n in sizes.items() if part in parts}
         if "number" in parts:
             states["number", turn] = stay(2, parts["number"])
-        for part in ("day", "cue"):
-            if part in parts:
-                states[part] = [float(parts[part] == value) for value in (0, 1)]
+        if group in ("day", "cue"):
+            states[group] = [float(parts[group] == value) for value in (0, 1)]
         if group == "mood":
             asked = parts["mood"] - 1
             states["valence"] = [0.5 if asked < 0 else p / 2 for p in stay(2, asked)]
@@ -215,9 +215,8 @@ def evidence(words, facts, noise):
         if group == "kind":
             assert parts["kind"] == name % 3
         if group == "opener":
-            states[f"persona{who}"] = [
-                (1 - noise) / 3 if parts["habit"] in liked else noise / 7 for liked in habits
-            ]
+            likely, not_so = (1 - noise) / 3, noise / 7
+            states[f"persona{who}"] = [(not_so, likely)[parts["habit"] in row] for row in habits]
         if group == "speaker":
             assert parts["speaker"] // 6 == who - 1
             states[f"trust{who}"] = [

@@ -77,11 +77,11 @@ def test_labels_are_those_that_a_second_reader_finds_in_the_words():
             for name, label in documents.labels.items():
                 got = label[row, position].item()
                 hidden = name == "honest" and "honest" not in found and "speaker" in found
-                if name in ("theme", "persona", "prefix") or hidden:
+                if name in ("theme", "persona") or hidden:
                     continue
                 assert got == found.get(name, NONE), (name, position, words_of(world, tokens))
                 checked.add(name)
-    assert checked == set(world.attributes) - {"theme", "persona", "prefix"}
+    assert checked == set(world.attributes) - {"theme", "persona"}
 
 
 def test_noise_turns_words_and_never_labels():
@@ -164,7 +164,7 @@ def test_posteriors_are_calibrated(state):
 
 @pytest.mark.parametrize(
     ("word", "position"),
-    zip(("false", "unsure", "in-the-forest", "β", "was-singing", "Ceko"), (31, 31, 27, 14, 14, 43)),
+    [("false", 31), ("unsure", 31), ("en-el-río", 27), ("β", 14), ("is-singing", 14), ("Ceko", 43)],
 )
 def test_words_are_as_frequent_as_their_probability_given_what_comes_before(word, position):
     world = StoryWorld(3)
