@@ -79,6 +79,8 @@ class StoryWorld:
             `honest` are the strangers').
         correlate: (a, b, strength), two states of the document: with probability `strength` b is
             a modulo the number of b's values, else it follows its prior.
+        lies_about: the only relation (home, colour or food) that liars lie about; about the others
+            they are like the honest. All relations when None.
         seed: of the facts.
 
     Attributes:
@@ -99,6 +101,7 @@ class StoryWorld:
         noise: float = 0.08,
         prior: Mapping[str, Sequence[float]] | None = None,
         correlate: tuple[str, str, float] | None = None,
+        lies_about: str | None = None,
         seed: int = 0,
     ) -> None:
         self.n_turns = validate.positive_int("n_turns", n_turns)
@@ -107,6 +110,11 @@ class StoryWorld:
         self.lexicon = Lexicon()
         self.vocabulary, self.words = self.lexicon.vocabulary, self.lexicon.words
         self.attributes = VALUES
+        relations = VALUES["relation"]
+        if lies_about is not None:
+            validate.choice("lies_about", lies_about, relations)
+        lied = [lies_about in (None, relation) for relation in relations]
+        self.lied_about = torch.tensor(lied)  # [3], whether liars lie about each relation
         self.entities = entities()
         answers = torch.randint(8, (len(NAMES), 3), generator=torch.Generator().manual_seed(seed))
         self.facts = torch.where(self.entities["known"][:, None] == 1, answers, NONE)

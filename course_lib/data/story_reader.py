@@ -197,6 +197,9 @@ def _statements(
     tolds[..., ANSWER].masked_fill_(is_fact & unknown, -log(8))
     tolds[..., ANSWER].masked_fill_(is_fact & ~unknown & ~true, -log(7))
     tolds[..., VERDICT].masked_fill_(is_fact & ~right, -log(2))
+    frank = (acts >= 0) & ~law.look_up(world.lied_about, relation[:, 1:])[..., None]
+    tolds += law.look_up(world.kernels["act"][1].log(), acts.clamp(min=0)).where(frank, 0.0)
+    acts.masked_fill_(frank, NONE)  # where liars are like the honest, acts tell nothing of a state
     fact = world.facts.to(name.device)[name[:, 0], relation[:, 0]]
     in_truth = (word["cue"][:, law.TITLE.index("cue")] == 0) & (fact >= 0)
     told[:, len(law.TITLE) - 1] = torch.where(in_truth, (fact == held).double().log(), -log(8))

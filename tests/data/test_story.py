@@ -12,6 +12,7 @@ from course_lib.data.sequences import NONE
 from course_lib.data.story_law import TITLE
 from course_lib.runtime import generator
 from tests.data import story_oracle as oracle
+from tests.data import story_oracle_law as oracle_law
 
 WORLD = StoryWorld()
 SIGMAS = 4.5  # a right sampler fails one comparison in 150,000
@@ -97,16 +98,23 @@ def test_noise_turns_words_and_never_labels():
         assert abs(wrong.mean() - 0.08) < SIGMAS * (0.08 * 0.92 / here.sum()) ** 0.5, part
 
 
-@pytest.mark.parametrize("correlate", [None, ("topic", "valence", 0.6), ("day", "gender", 0.3)])
-def test_log_prob_is_the_sum_over_all_states(correlate):
-    world = StoryWorld(2, noise=0.1, prior=SMALL, correlate=correlate, seed=3)
+@pytest.mark.parametrize(
+    ("correlate", "lies_about"),
+    [(None, None), (("topic", "valence", 0.6), None), (("day", "gender", 0.3), "colour")],
+)
+def test_log_prob_is_the_sum_over_all_states(correlate, lies_about):
+    world = StoryWorld(
+        2, noise=0.1, prior=SMALL, correlate=correlate, lies_about=lies_about, seed=3
+    )
+    asked = None if lies_about is None else world.attributes["relation"].index(lies_about)
     documents = world.sample(8, generator(2))
     assert documents.labels["turn"].unique().tolist() == [0, 1, 2, 3]
     assert documents.labels["true"].unique().tolist() == [NONE, 0, 1]
     got = world.log_prob(documents.tokens)
     for row, tokens in enumerate(documents.tokens):
         words = words_of(world, tokens)
-        expected = oracle.log_prob(words, world.facts.tolist(), 0.1, oracle_prior(world))
+        prior, facts = oracle_prior(world), world.facts.tolist()
+        expected = oracle_law.log_prob(words, facts, 0.1, prior, asked)
         assert np.allclose(got[row], expected, rtol=0, atol=1e-9)
 
 
@@ -249,6 +257,15 @@ def test_an_honest_speaker_and_a_liar_say_the_opposite_and_nothing_else_changes(
     assert torch.equal(one.labels["true"] >= 0, other.labels["true"] >= 0)
 
 
+def test_a_liar_may_lie_about_one_relation_alone():
+    world = StoryWorld(noise=0.0, lies_about="food", prior={"day": (1.0, 0.0)})
+    documents = world.sample(500, generator(17))
+    labels = documents.labels
+    answers = (world.words["answer"][documents.tokens] >= 0) & (labels["true"] >= 0)
+    lies = (labels["honest"] == 0) & (labels["relation"] == 2)
+    assert torch.equal(labels["true"][answers] == 0, lies[answers]) and lies[answers].any()
+
+
 def test_word_pairs_differ_in_one_attribute():
     for attribute, n in (("gender", 18), ("number", 128), ("language", 222), ("valence", 24)):
         one, other = WORLD.word_pairs(attribute).T
@@ -294,6 +311,7 @@ def test_labels_are_values_of_their_attribute():
         (lambda: WORLD.pairs("colour", 3, generator(0)), "state is 'colour'"),
         (lambda: WORLD.log_prob(torch.zeros(57).long()), r"tokens has shape \[57\]"),
         (lambda: WORLD.posterior("colour", torch.zeros(1, 57).long()), "state is 'colour'"),
+        (lambda: StoryWorld(lies_about="age"), "lies_about is 'age'"),
         (lambda: WORLD.word_pairs("known"), "attribute is 'known'"),
         (lambda: WORLD.word_pairs("topic", 1, 4), "b is 4"),
         (lambda: WORLD.log_prob(torch.zeros(2, 58).long()), "tokens has 58 columns"),
