@@ -7,9 +7,11 @@ activations made of both, or of smooth functions: `sample` gives x, `sample_with
 and the truth of the same draw.
 
 Worlds of tokens: stories in two languages, board games (Othello, the torus game), arithmetic on a
-circle (the calendar, moving sums), repeating, tasks in context, journeys on a map, and captions of
-scenes that come with a picture. `sample` gives `Sequences`, tokens with the truth of each;
-`log_prob` is the law, and with it the loss that no model can beat. Fields of physics, and digits.
+circle (the calendar, moving sums), repeating, tasks shown in context or told in a word, journeys on
+a map, and captions of scenes that come with a picture. `sample` gives `Sequences`, tokens with the
+truth of each; `log_prob` is the law, and with it the loss that no model can beat.
+
+Fields of physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
@@ -28,6 +30,7 @@ from course_lib.data.in_context import (
     permuted_labels,
     two_alphabets,
 )
+from course_lib.data.instructed import InstructedTasks
 from course_lib.data.othello import Othello
 from course_lib.data.paired import PairedViews
 from course_lib.data.planted import PlantedActivations
@@ -51,6 +54,7 @@ __all__ = [
     "Digits",
     "HierarchicalFeatures",
     "InContextTasks",
+    "InstructedTasks",
     "MovingWindowSum",
     "Othello",
     "PairedViews",

@@ -18,6 +18,7 @@ from torch.nn.functional import pad
 
 from course_lib import validate
 from course_lib.data import story_law as law
+from course_lib.data.draws import in_64_bits
 from course_lib.data.sequences import NONE
 
 if TYPE_CHECKING:
@@ -48,10 +49,12 @@ def posterior(
 
 def _pages(world: StoryWorld, tokens: Tensor) -> Iterator[Page]:
     """Some documents at a time; what is cut off is filled up, as it changes nothing before it."""
-    validate.shape("tokens", tokens, ("batch", "seq"))
+    tokens = in_64_bits(validate.shape("tokens", tokens, ("batch", "seq")))
     missing = world.seq - tokens.shape[1]
     if missing < 0:
         raise ValueError(f"tokens has {tokens.shape[1]} columns; it must have {world.seq} at most.")
+    if ((tokens < 0) | (tokens >= len(world.vocabulary))).any():
+        raise ValueError(f"tokens must be from 0 to {len(world.vocabulary) - 1}.")
     return (_read(world, rows) for rows in pad(tokens, (0, missing)).split(ROWS))
 
 

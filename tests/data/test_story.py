@@ -295,30 +295,3 @@ def test_labels_are_values_of_their_attribute():
         values = set(label.unique().tolist()) - {NONE}
         assert values <= set(range(len(WORLD.attributes[name]))), name
         assert len(values) > 1
-
-
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda: StoryWorld(0), "n_turns is 0"),
-        (lambda: StoryWorld(noise=0.6), "noise is 0.6"),
-        (lambda: StoryWorld(prior={"colour": (0.5, 0.5)}), "prior is 'colour'"),
-        (lambda: StoryWorld(prior={"topic": (0.5, 0.5)}), r"prior\['topic'\] has shape \[2\]"),
-        (lambda: StoryWorld(prior={"tense": (0.5, 0.6)}), r"prior\['tense'\] sums to 1.1"),
-        (lambda: StoryWorld(correlate=("topic", "number", 0.5)), "correlate is 'number'"),
-        (lambda: StoryWorld(correlate=("topic", "topic", 0.5)), "names 'topic' twice"),
-        (lambda: StoryWorld(correlate=("topic", "tense", 1.5)), "strength of correlate is 1.5"),
-        (lambda: WORLD.pairs("colour", 3, generator(0)), "state is 'colour'"),
-        (lambda: WORLD.log_prob(torch.zeros(57).long()), r"tokens has shape \[57\]"),
-        (lambda: WORLD.posterior("colour", torch.zeros(1, 57).long()), "state is 'colour'"),
-        (lambda: StoryWorld(lies_about="age"), "lies_about is 'age'"),
-        (lambda: WORLD.word_pairs("known"), "attribute is 'known'"),
-        (lambda: WORLD.word_pairs("topic", 1, 4), "b is 4"),
-        (lambda: WORLD.log_prob(torch.zeros(2, 58).long()), "tokens has 58 columns"),
-        (lambda: WORLD.encode("once upon"), "'once' is no word"),
-        (lambda: WORLD.sample(0, generator(0)), "batch_size is 0"),
-    ],
-)
-def test_wrong_arguments_are_named(build, message):
-    with pytest.raises(ValueError, match=message):
-        build()
