@@ -32,26 +32,27 @@ class StoryWorld:
 
     Planted, and independent of each other unless `correlate` says otherwise:
 
-    ========  ======  ==========================================================================
-    state     values  of the document (number: of the turn), and shown by
-    ========  ======  ==========================================================================
-    language  2       all words but names, speakers, symbols, the comma, day, mood and cue
-    gender    2       companion (with-the-aunt), pronoun
-    tense     2       verb and meeting (visited)
-    valence   2       adjective and feeling; the title's mood asks for it or leaves it open
-    topic     4       adjective and verb
-    place     8       the place in a story
-    number    2       noun and verb
-    theme     24      nouns: half are of this leaf, the others near it on the tree of two roots,
-                      three branches of each, four leaves of each, two words of each
-    hero      96      names: three in five are the hero's
-    question  3       relations: three in five are this one
-    persona   4       a speaker's openers; the first two personas share two of three habits
-    honest    2       of a speaker. Ada, Ben, Gus, Hal are honest; Cal, Dot, Ida, Jon liars; Eve,
-                      Fay, Kit, Lea strangers, who are either, anew in every document
-    day       2       on an opposite day (1 in 4) the honest lie and liars tell the truth
-    cue       2       whether the title's statement holds in truth or in this story
-    ========  ======  ==========================================================================
+    | state    | values | of the document (number: of the turn), and shown by                  |
+    |----------|--------|----------------------------------------------------------------------|
+    | language | 2      | all words but names, speakers, symbols, the comma, day, mood and cue |
+    | gender   | 2      | companion (with-the-aunt), pronoun                                   |
+    | tense    | 2      | verb and meeting (visited)                                           |
+    | valence  | 2      | adjective, feeling; the title's mood asks for it or leaves it open   |
+    | topic    | 4      | adjective and verb                                                   |
+    | place    | 8      | the place in a story                                                 |
+    | number   | 2      | noun and verb                                                        |
+    | theme    | 24     | nouns: half are of this leaf, the others near it on the tree         |
+    | hero     | 96     | names: three in five are the hero's                                  |
+    | question | 3      | relations: three in five are this one                                |
+    | persona  | 4      | a speaker's openers; the first two share two of three habits         |
+    | honest   | 2      | whether a speaker tells the truth                                    |
+    | day      | 2      | on an opposite day (1 in 4) the honest lie, liars tell the truth     |
+    | cue      | 2      | whether the title's statement holds in truth or in this story        |
+
+    The tree of nouns has two roots (animal, thing), three branches of each (mammal, bird, insect;
+    tool, furniture, vehicle), four leaves of each (dog, …) and two words of each leaf in both
+    languages and numbers. Of the speakers Ada, Ben, Gus, Hal are honest, Cal, Dot, Ida, Jon liars;
+    Eve, Fay, Kit, Lea are strangers, who are either, anew in every document.
 
     Noise: a word shows another value of a concept than the state's with probability `noise`, for
     each word and concept anew, so that no word gives a concept away; openers, moods and lies slip

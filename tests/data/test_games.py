@@ -153,6 +153,17 @@ def test_the_number_of_games_of_each_length_is_the_known_one(size):
     assert counts == OTHELLO_PERFT[size]
 
 
+def test_othello_4_by_4_has_60060_games():
+    world, finished = Othello(4), 0
+    prefixes = world.legal(world.start, torch.tensor(BLACK)).nonzero()
+    while prefixes.shape[1] < world.seq:
+        legal = world.replay(prefixes).legal[:, -1]
+        finished += int((~legal.any(1)).sum())
+        game, cell = legal.nonzero(as_tuple=True)
+        prefixes = torch.cat([prefixes[game], cell[:, None]], 1)
+    assert finished + len(prefixes) == 60_060
+
+
 def test_the_slow_engine_counts_the_same_games_on_6_by_6():
     def count(line, depth):
         engine = SlowOthello(6)

@@ -290,6 +290,12 @@ def test_documents_are_repeatable_and_text_can_be_read_back():
     assert torch.equal(WORLD.encode(text), one.tokens[0])
 
 
+def test_the_document_on_the_card_is_one():
+    lines = [line for line in StoryWorld.__doc__.splitlines() if line.startswith(" " * 8)]
+    log_p = StoryWorld(3).log_prob(WORLD.encode(" ".join(lines[:4]))[None])
+    assert log_p.shape == (1, 9 + 3 * 12) and log_p.isfinite().all()
+
+
 def test_labels_are_values_of_their_attribute():
     for name, label in WORLD.sample(500, generator(16)).labels.items():
         values = set(label.unique().tolist()) - {NONE}
