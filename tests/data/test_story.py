@@ -26,17 +26,10 @@ def some(size, *values):
 # Few values of each state, so that all combinations can be summed: names 3 (known) and 6
 # (frequent, unknown), an honest speaker and a stranger on either side.
 SMALL = {
-    "topic": some(4, 1, 2),
-    "place": some(8, 0, 5),
-    "theme": some(24, 3, 9),
-    "hero": some(96, 3, 6),
-    "persona": some(4, 0, 1),
-    "speaker": some(6, 0, 4),
-    "question": some(3, 0, 1),
-    "day": [0.4, 0.6],
-    "cue": [0.7, 0.3],
-    "honest": [0.3, 0.7],
-}
+    "topic": some(4, 1, 2), "place": some(8, 0, 5), "theme": some(24, 3, 9),
+    "hero": some(96, 3, 6), "persona": some(4, 0, 1), "speaker": some(6, 0, 4),
+    "question": some(3, 0, 1), "day": [0.4, 0.6], "cue": [0.7, 0.3], "honest": [0.3, 0.7],
+}  # fmt: skip
 
 
 def oracle_prior(world):
