@@ -1,19 +1,24 @@
-"""Where and how the course runs: device, seed, size of the run, progress, safe files, report."""
+"""Where and how the course runs: device, seed, scale, progress, safe stops and files, report."""
 
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import platform
 import random
+import signal
 import sys
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 T = TypeVar("T")
@@ -52,6 +57,11 @@ def seed() -> int:
 def generator(seed: int) -> torch.Generator:
     """A CPU generator that starts at `seed`: the same seed gives the same numbers everywhere."""
     return torch.Generator().manual_seed(seed)
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """A generator for one step: unrelated to those of all other steps and seeds."""
+    return generator(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
 
 
 def seed_everything(seed: int) -> torch.Generator:
@@ -97,6 +107,68 @@ class TrainingStopped(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
+
+
+@contextmanager
+def interruptions() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event, so that a step is never left half done; a second one stops at once."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(signum: int, frame: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
+    """Write a training's `state`; `identity` is what must be equal for it to go on from there."""
+    content = io.BytesIO()
+    torch.save({"identity": identity, **state}, content)
+    write_file(path, content.getvalue())
+
+
+def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """The state that `save_checkpoint` wrote, on the CPU. Nothing in the file is executed.
+
+    Raises ValueError when the file cannot be read or belongs to a training of another identity;
+    a part of the identity that is a dict is compared, and named, entry by entry.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        was, now = _flat(state.pop("identity")), _flat(identity)
+    except Exception as error:
+        raise ValueError(
+            f"{path} is no checkpoint that can be read ({type(error).__name__}); delete it to "
+            "train from the start, or name another file."
+        ) from error
+    if was != now:
+        changed = ", ".join(
+            f"{key} {was.get(key)} (now {now.get(key)})"
+            for key in {**now, **was}
+            if was.get(key) != now.get(key)
+        )
+        raise ValueError(
+            f"{path} belongs to another training: {changed}. Train with the same arguments to go "
+            "on, or name another file."
+        )
+    return state
+
+
+def _flat(identity: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in identity.items():
+        flat.update(value if isinstance(value, dict) else {key: value})
+    return flat
 
 
 def write_file(path: str | Path, content: str | bytes) -> Path:

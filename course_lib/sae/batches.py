@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -64,11 +63,6 @@ def batches(data: Data, batch_size: int, seed: int) -> Batches:
     )
 
 
-def step_generator(seed: int, step: int) -> Generator:
-    """A generator for one step: unrelated to those of all other steps and seeds."""
-    return runtime.generator(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
-
-
 class TensorBatches:
     """Rows of tensors in memory, shuffled anew each epoch; rows left over at its end wait."""
 
@@ -89,7 +83,7 @@ class TensorBatches:
     def batch(self, step: int) -> Batch:
         epoch, position = divmod(step, self.per_epoch)
         if epoch != self.epoch:
-            generator = step_generator(self.seed, epoch)
+            generator = runtime.step_generator(self.seed, epoch)
             self.order = torch.randperm(len(self.tensors[0]), generator=generator)
             self.epoch = epoch
         rows = self.order[position * self.batch_size : (position + 1) * self.batch_size]
@@ -103,7 +97,7 @@ class WorldBatches:
         self.world, self.batch_size, self.seed = world, batch_size, seed
 
     def batch(self, step: int) -> Batch:
-        drawn = self.world.sample(self.batch_size, step_generator(self.seed, step))
+        drawn = self.world.sample(self.batch_size, runtime.step_generator(self.seed, step))
         return drawn if isinstance(drawn, tuple) else (drawn,)
 
 
@@ -129,7 +123,7 @@ class ShardBatches:
 
     def batch(self, step: int) -> Batch:
         epoch, position = divmod(step, sum(self.batches))
-        order = torch.randperm(len(self.paths), generator=step_generator(self.seed, epoch))
+        order = torch.randperm(len(self.paths), generator=runtime.step_generator(self.seed, epoch))
         for shard in order.tolist():
             if position < self.batches[shard]:
                 break
@@ -144,7 +138,7 @@ class ShardBatches:
         with safe_open(self.paths[shard], framework="pt") as file:
             rows = file.get_tensor(SHARD_KEY)
         rows = validate.finite(f"{SHARD_KEY} of {self.paths[shard]}", rows)
-        generator = step_generator(self.seed, 1 + epoch * len(self.paths) + shard)
+        generator = runtime.step_generator(self.seed, 1 + epoch * len(self.paths) + shard)
         self.rows = rows[torch.randperm(len(rows), generator=generator)]
         self.loaded = (epoch, shard)
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +11,7 @@ from torch import Tensor
 
 from course_lib import runtime
 from course_lib.sae.base import SAE
-from course_lib.sae.batches import Batch, Data, batches, step_generator
+from course_lib.sae.batches import Batch, Data, batches
 from course_lib.sae.learner import Learner, recipe
 from course_lib.sae.start import activation_scale
 
@@ -121,7 +117,7 @@ class Trainer:
                 return self.history
         bar = runtime.progress(range(self.step, self.recipe.steps), "training SAEs")
         devices = {learner.device for learner in self.learners if learner.device.type == "cuda"}
-        with _interruptions() as stopped, torch.random.fork_rng(devices=devices):
+        with runtime.interruptions() as stopped, torch.random.fork_rng(devices=devices):
             if self.step == 0:
                 self._start()
             for sae in self.saes:
@@ -155,13 +151,13 @@ class Trainer:
 
     def _train_step(self, step: int) -> None:
         batch = self.source.batch(step)
-        own = step_generator(self.recipe.seed, step).initial_seed()
+        own = runtime.step_generator(self.recipe.seed, step).initial_seed()
         for index, learner in enumerate(self.learners):
             _seed_global(own)
             learner.train_step(
                 step,
                 self._prepare(learner.sae, batch),
-                lambda index=index: step_generator(self.recipe.seed + index, step),
+                lambda index=index: runtime.step_generator(self.recipe.seed + index, step),
             )
         self.step = step + 1
 
@@ -191,33 +187,15 @@ class Trainer:
     # --- files -----------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        if self.checkpoint is None:
-            return
-        content = io.BytesIO()
-        state = {
-            "identity": self.identity, "step": self.step, "scale": self.scale,
-            "finished": self.finished,
-            "learners": [learner.state_dict() for learner in self.learners],
-        }  # fmt: skip
-        torch.save(state, content)
-        runtime.write_file(self.checkpoint, content.getvalue())
+        if self.checkpoint is not None:
+            state = {
+                "step": self.step, "scale": self.scale, "finished": self.finished,
+                "learners": [learner.state_dict() for learner in self.learners],
+            }  # fmt: skip
+            runtime.save_checkpoint(self.checkpoint, self.identity, state)
 
     def _load(self) -> None:
-        try:
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            identity = state["identity"]
-        except Exception as error:
-            raise ValueError(
-                f"{self.checkpoint} is no checkpoint that can be read ({type(error).__name__}); "
-                "delete it to train from the start, or name another file."
-            ) from error
-        if identity != self.identity:
-            was, now = ({**i["recipe"], "saes": i["saes"]} for i in (identity, self.identity))
-            changed = ", ".join(f"{k} {was[k]} (now {now[k]})" for k in now if was[k] != now[k])
-            raise ValueError(
-                f"{self.checkpoint} belongs to another training: {changed}. Train with the same "
-                "arguments to go on, or name another file."
-            )
+        state = runtime.load_checkpoint(self.checkpoint, self.identity)
         for learner, saved in zip(self.learners, state["learners"], strict=True):
             learner.load_state_dict(saved)
         self.step, self.scale, self.finished = state["step"], state["scale"], state["finished"]
@@ -229,24 +207,3 @@ def _seed_global(seed: int) -> None:
         torch.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
-
-
-@contextmanager
-def _interruptions() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, so that a step is never left half done; a second one stops at once."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def stop(signum: int, frame: object) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        stopped.set()
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
