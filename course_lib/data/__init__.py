@@ -6,8 +6,8 @@ important and how frequent each one is. Dictionaries of directions to write them
 activations made of both, or of smooth functions: `sample` gives x, `sample_with_features` gives x
 and the truth of the same draw. Worlds of tokens: stories in two languages, board games, arithmetic
 on a circle, repeating, tasks in context, journeys on a map, and captions of scenes that come with a
-picture (`sample` gives `Sequences`, tokens with the truth of each; `log_prob` is the law). Fields of
-physics, and digits.
+picture (`sample` gives `Sequences`, tokens with the truth of each; `log_prob` is the law). Fields
+of physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
