@@ -103,7 +103,7 @@ class CNN(nn.Module):
         if not config.classes:
             nn.init.zeros_(self.readout.weight)
 
-    def forward(self, x: Float[Tensor, "batch n_in *space"]) -> Float[Tensor, "batch *out"]:
+    def forward(self, x: Float[Tensor, "batch n_in *space"]) -> Float[Tensor, "batch ..."]:
         """Logits [batch, sum of classes], label after label, or the field [batch, 1, *space].
 
         Raises ValueError when x has another shape than the config says.
@@ -118,9 +118,9 @@ class CNN(nn.Module):
     def loss(
         self,
         x: Float[Tensor, "batch n_in *space"],
-        target: Int[Tensor, "batch *n_labels"] | Float[Tensor, "batch 1 *space"],
+        target: Int[Tensor, "batch ..."] | Float[Tensor, "batch 1 *space"],
     ) -> Float[Tensor, ""]:
-        """Mean over the batch of the labels' cross-entropies (nats), summed; or of the square error.
+        """The labels' cross-entropies (nats), summed, or the square error: a mean over the batch.
 
         With one label, target may be [batch].
         """

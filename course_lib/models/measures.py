@@ -103,15 +103,17 @@ def read_out(model: GPT, train: Sequences, test: Sequences) -> dict[str, dict[st
     """For each attribute: how often a linear read-out of the residual stream finds its value.
 
     Ridge regression on the values, one-hot, after each block, from the tokens of `train` that have
-    the attribute; "read_out" is the share of those of `test` on which the largest output is right,
-    at the best block, "block" which that is, "commonest" the share of the commonest value.
+    the attribute, the last of a sequence apart, which a model predicts and does not read.
+    "read_out" is the share of those of `test` on which the largest output is right, at the best
+    block, "block" which that is, "commonest" the share of the commonest value.
     """
     streams = [
-        in_batches(lambda rows: _streams(model, rows), part.tokens) for part in (train, test)
+        in_batches(lambda rows: _streams(model, rows), part.tokens[:, :-1])
+        for part in (train, test)
     ]
     result = {}
     for name in train.labels:
-        y_train, y_test = (part.labels[name] for part in (train, test))
+        y_train, y_test = (part.labels[name][:, :-1] for part in (train, test))
         known = [y != NONE for y in (y_train, y_test)]
         if not all(mask.any() for mask in known):
             continue

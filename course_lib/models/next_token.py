@@ -27,7 +27,8 @@ def next_token_loss(
     """
     targets = tokens[:, -logits.shape[1] :]
     real = targets != NONE
-    return F.cross_entropy(logits[real].float(), targets[real], reduction="none")
+    exact = torch.promote_types(logits.dtype, torch.float32)  # half precision is not enough here
+    return F.cross_entropy(logits[real].to(exact), targets[real], reduction="none")
 
 
 def floor(
@@ -38,7 +39,7 @@ def floor(
 
 
 def check_tokens(tokens: Int[Tensor, "batch seq"], d_vocab: int, lowest: int = 0) -> None:
-    """Raise ValueError unless tokens are whole numbers from `lowest` to d_vocab - 1, at least one."""
+    """Raise ValueError unless tokens are one or more whole numbers, `lowest` to d_vocab - 1."""
     validate.shape("tokens", tokens, ("batch", "seq"))
     if tokens.is_floating_point() or tokens.dtype == torch.bool or tokens.numel() == 0:
         raise ValueError(

@@ -7,16 +7,13 @@ import json
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from course_lib import runtime, validate
 from course_lib.models.recipes import MODELS, make_world
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 SHIPPED = Path(__file__).parent / "weights"
 SNAPSHOTS = "-steps"  # of a model's name: the file of its weights along training
@@ -123,7 +120,7 @@ def load(name: str, *, step: int | None = None) -> nn.Module:
     return fill(model, tensors)
 
 
-def fill(model: nn.Module, tensors: dict[str, Float[Tensor, "..."]]) -> nn.Module:
+def fill(model: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
     """Put weights into a model, in the model's dtype, and put it in evaluation mode.
 
     Raises ValueError where names or shapes are not the model's.

@@ -13,10 +13,10 @@ PARTS = {  # ours and GPT-2's names in a block; GPT-2 stores its weights transpo
 }  # fmt: skip
 
 
-def random_weights(model):
+def random_weights(model, std=0.3):
     random = generator(0)
     for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.3, generator=random)
+        torch.nn.init.normal_(parameter, std=std, generator=random)
     return model.double().eval()
 
 
@@ -103,15 +103,55 @@ def test_cached_logits_are_those_of_gpt2_uncached(pair):
     torch.testing.assert_close(logits, theirs(TOKENS).logits, rtol=1e-10, atol=1e-10)
 
 
-def test_rotary_attention_is_that_of_llama():
-    """Our rotation of queries and keys, pair by pair, is that of transformers' Llama."""
-    peer("transformers")
-    llama = peer("transformers.models.llama.modeling_llama")
-    from course_lib.models.gpt import rotate
+NEOX = {  # ours and GPT-NeoX's names in a block
+    "ln_1": "input_layernorm", "ln_2": "post_attention_layernorm", "attn.out": "attention.dense",
+    "mlp.up": "mlp.dense_h_to_4h", "mlp.down": "mlp.dense_4h_to_h",
+}  # fmt: skip
 
-    q, k = torch.randn(2, 2, 3, 9, 8, generator=generator(2))
-    speed = 10000.0 ** (-torch.arange(4) / 4)
-    angle = torch.cat([torch.arange(9)[:, None] * speed] * 2, dim=-1)
-    expected = llama.apply_rotary_pos_emb(q, k, angle.cos()[None], angle.sin()[None])
-    for ours, theirs in zip((q, k), expected, strict=True):
-        torch.testing.assert_close(rotate(ours, torch.arange(9)), theirs, rtol=1e-5, atol=1e-6)
+
+@torch.no_grad()
+def copy_neox(theirs, ours):
+    body, heads = theirs.gpt_neox, ours.config.n_heads
+    ours.embed.weight.copy_(body.embed_in.weight)
+    ours.ln_final.load_state_dict(body.final_layer_norm.state_dict())
+    ours.unembed.weight.copy_(theirs.get_output_embeddings().weight)
+    for mine, other in zip(ours.blocks, body.layers, strict=True):
+        for name, their_name in NEOX.items():
+            state = other.get_submodule(their_name).state_dict()
+            mine.get_submodule(name).load_state_dict(state)
+        packed = other.attention.query_key_value  # head by head: its queries, keys, values
+        weights = packed.weight.unflatten(0, (heads, 3, -1)).unbind(1)
+        biases = packed.bias.unflatten(0, (heads, 3, -1)).unbind(1)
+        for name, weight, bias in zip("qkv", weights, biases, strict=True):
+            module = mine.attn.get_submodule(name)
+            module.weight.copy_(weight.flatten(0, 1))
+            module.bias.copy_(bias.flatten())
+
+
+def test_with_rotary_positions_logits_are_those_of_gpt_neox_and_so_are_cached_ones():
+    transformers = peer("transformers")
+    theirs = random_weights(
+        transformers.GPTNeoXForCausalLM(
+            transformers.GPTNeoXConfig(
+                vocab_size=23, max_position_embeddings=12, hidden_size=16, intermediate_size=64,
+                num_attention_heads=2, num_hidden_layers=3, rotary_pct=1.0, hidden_act="gelu_new",
+                use_parallel_residual=False, tie_word_embeddings=False, attention_dropout=0.0,
+                hidden_dropout=0.0, attn_implementation="eager",
+            )
+        ),
+        std=0.8,  # so that attention depends on the places
+    )  # fmt: skip
+    config = GPTConfig(23, 12, d_model=16, n_heads=2, n_layers=3, positions="rotary")
+    ours = GPT(config).double()
+    copy_neox(theirs, ours)
+    expected = theirs(TOKENS).logits
+    # Both compute the angles in 32 bits, each in its own order.
+    torch.testing.assert_close(ours(TOKENS), expected, rtol=0, atol=1e-4)
+    cache = KVCache()
+    logits = torch.cat([ours(part, cache) for part in TOKENS.split([4, 1, 5], dim=1)], dim=1)
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4)
+    without = GPT(config).double()
+    without.load_state_dict(ours.state_dict())
+    for block in without.blocks:
+        block.attn.rotary = False
+    assert (without(TOKENS) - expected).abs().max() > 0.1
