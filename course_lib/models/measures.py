@@ -16,12 +16,18 @@ from course_lib.models.next_token import floor, next_token_loss
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-    from course_lib.data import CalendarArithmetic, RepeatCopy, StoryWorld, TorusGame
+    from course_lib.data import (
+        CalendarArithmetic,
+        InContextTasks,
+        RepeatCopy,
+        StoryWorld,
+        TorusGame,
+    )
     from course_lib.data.sequences import TokenWorld
     from course_lib.models.cnn import CNN
     from course_lib.models.gpt import GPT
     from course_lib.models.gru import GRU
-    from course_lib.models.tasks import DigitPictures, NextFrame
+    from course_lib.models.tasks import DigitPictures, NextFrame, SceneFactors
 
 TEST_SEED = 4_000_000  # no training has a seed as high
 BATCH = 256
@@ -73,6 +79,21 @@ def calendar(model: GPT, world: CalendarArithmetic) -> Numbers:
     }
 
 
+def in_context(model: GPT, world: InContextTasks, n: int = 2048) -> Numbers:
+    """And how often it gives the last query the right label, and how often the best observer."""
+    drawing = drawn(world, n)
+    context, truth = drawing.tokens[:, :-1], drawing.labels["label"][:, -1]
+    labels = slice(world.n_items, None)
+    said = in_batches(lambda rows: model(rows)[:, -1, labels].argmax(dim=-1), context)
+    law = world.posterior(drawing.tokens)[:, -2]
+    given = torch.nn.functional.one_hot(world.table[:, context[:, -1]].T, world.n_labels)
+    best = (law[:, :, None] * given).sum(1).argmax(-1)
+    parts = {"right": said == truth, "ideal": best == truth}
+    return against_the_floor(model, world, n) | {
+        name: part.float().mean().item() for name, part in parts.items()
+    }
+
+
 def copying(model: GRU, world: RepeatCopy, n: int = 2048) -> Numbers:
     """And the share of sequences that it writes without a mistake, on its own."""
     tokens = drawn(world, n).tokens
@@ -87,6 +108,15 @@ def classes(model: CNN, world: DigitPictures) -> Numbers:
     x, y = world.test
     right = in_batches(lambda rows: model(rows).argmax(dim=1), x) == y
     return {"accuracy": right.float().mean().item()}
+
+
+def factors(model: CNN, world: SceneFactors, n: int = 4096) -> Numbers:
+    """The share of new pictures on which it names the shape, the colour, the position rightly."""
+    x, labels = world.sample(n, runtime.generator(TEST_SEED))
+    said = in_batches(model, x).split(model.config.classes, dim=1)
+    right = [part.argmax(dim=1) == label for part, label in zip(said, labels.T, strict=True)]
+    names = ("shape", "colour", "position")
+    return {name: part.float().mean().item() for name, part in zip(names, right, strict=True)}
 
 
 def frames(model: CNN, world: NextFrame, n: int = 2048) -> Numbers:

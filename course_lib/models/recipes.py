@@ -75,7 +75,7 @@ TORUS = Recipe(
     accuracy=measures.game_accuracy,
     n_snapshots=16,
 )
-CALENDAR = Recipe(
+ARITHMETIC = Recipe(
     world=("CalendarArithmetic", {}),
     config=gpt(d_model=64, n_heads=4, n_layers=1),
     training={"steps": 3000, "batch_size": 256, "lr": 3e-3},
@@ -98,6 +98,39 @@ DIGITS = Recipe(
     bands={"accuracy": (0.97, 1.0)},
     accuracy=measures.nothing_to_read_out,
 )
+FIELDS = Recipe(
+    world=("NextFrame", {}),
+    config=lambda world: CNNConfig(
+        world.n_frames, world.fields.n_space, (), dimensions=1, channels=(32, 32, 32), kernel=7,
+        ring=True,
+    ),
+    training={"steps": 1500, "batch_size": 64, "lr": 3e-3},
+    measure=measures.frames,
+    bands={"error": (0.0, 0.05)},
+    accuracy=measures.nothing_to_read_out,
+)  # fmt: skip
+SCENES = Recipe(
+    world=("SceneFactors", {}),
+    config=lambda world: CNNConfig(3, 12, (4, 4, 4)),
+    training={"steps": 600, "batch_size": 128, "lr": 3e-3},
+    measure=measures.factors,
+    bands={name: (0.97, 1.0) for name in ("shape", "colour", "position")},
+    accuracy=measures.nothing_to_read_out,
+)
+IN_CONTEXT = Recipe(
+    world=("permuted_labels", {}),
+    config=gpt(d_model=64, n_heads=4, n_layers=3),
+    training={"steps": 3000, "batch_size": 128, "lr": 3e-3},
+    measure=measures.in_context,
+    bands={"right": (0.9, 1.0), "excess": (0.0, 0.05)},
+)
+TOWNS = Recipe(
+    world=("Towns", {}),
+    config=gpt(d_model=64, n_heads=4, n_layers=2),
+    training={"steps": 3000, "batch_size": 256, "lr": 3e-3},
+    measure=measures.against_the_floor,
+    bands={"excess": (0.0, 0.05)},
+)
 STORY = Recipe(
     world=("StoryWorld", {}),
     config=gpt(d_model=64, n_heads=4, n_layers=3),
@@ -117,8 +150,10 @@ OTHELLO = Recipe(
 )
 
 RECIPES: dict[str, dict[str, Recipe]] = {
-    "calendar": {"quick": CALENDAR},
+    "arithmetic": {"quick": ARITHMETIC},
     "digits": {"quick": DIGITS},
+    "fields": {"quick": FIELDS},
+    "in_context": {"quick": IN_CONTEXT},
     "othello": {
         "quick": OTHELLO,
         "full": replace(
@@ -137,6 +172,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             training={"steps": 20_000, "batch_size": 256, "lr": 1e-3},
         ),
     },
+    "scenes": {"quick": SCENES},
     "story": {
         "quick": STORY,
         "full": replace(
@@ -146,6 +182,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             bands={"excess": (0.0, 0.02)},
         ),
     },
+    "towns": {"quick": TOWNS},
     "torus": {
         "quick": TORUS,
         "full": replace(

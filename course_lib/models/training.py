@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 from course_lib import runtime, validate
 from course_lib.data.sequences import Sequences
+from course_lib.models.muon import Muon
 from course_lib.models.next_token import floor
 
 Batch: TypeAlias = tuple[Tensor, ...]
@@ -34,6 +35,7 @@ class Schedule:
     steps: int
     batch_size: int
     lr: float
+    muon_lr: float = 0.0
     lr_warmup: float = 0.05
     weight_decay: float = 0.01
     autocast: bool = False
@@ -42,22 +44,26 @@ class Schedule:
     def __post_init__(self) -> None:
         validate.positive_int("steps", self.steps)
         validate.positive_int("batch_size", self.batch_size)
+        validate.number("muon_lr", self.muon_lr, 0.0)
         validate.number("lr_warmup", self.lr_warmup, 0.0, 1.0)
         validate.number("weight_decay", self.weight_decay, 0.0)
         validate.positive_int("seed", self.seed, minimum=0)
         if validate.number("lr", self.lr, 0.0) == 0:
             raise ValueError("lr is 0; it must be above 0.")
 
-    def lr_at(self, step: int) -> float:
-        """From 0 up to lr along a line during warm-up, then along half a cosine down to 0."""
+    def share_at(self, step: int) -> float:
+        """What part of its rate a step takes.
+
+        It rises from 0 to 1 along a line during warm-up, then falls to 0 along half a cosine.
+        """
         rise = self.lr_warmup * self.steps
         if step + 1 < rise:
-            return self.lr * (step + 1) / rise
-        return self.lr * (1 + cos(pi * max(0.0, step - rise) / max(1.0, self.steps - rise))) / 2
+            return (step + 1) / rise
+        return (1 + cos(pi * max(0.0, step - rise) / max(1.0, self.steps - rise))) / 2
 
 
 class Trainer:
-    """AdamW on `model.loss` with a fresh batch each step.
+    """AdamW on `model.loss` with a fresh batch each step, or Muon and AdamW.
 
     Weight matrices decay, vectors do not; gradients of a norm above 1 are scaled down to it. The
     batch of a step depends on `seed` and the number of the step alone, so a run that was stopped
@@ -68,8 +74,9 @@ class Trainer:
             a world's sequences, or all tensors of the tuple that another world draws.
         world: where batches come from.
         steps, batch_size, lr: lr is AdamW's rate between warm-up and decay.
-        lr_warmup: share of the steps over which lr rises from 0; then it falls along a cosine.
-        weight_decay: how much of lr times a weight is taken off it each step.
+        muon_lr: when above 0, Muon trains the matrices in the blocks of a GPT, at this rate.
+        lr_warmup: share of the steps over which rates rise from 0; then they fall along a cosine.
+        weight_decay: how much of the rate times a weight is taken off it each step.
         autocast: compute losses in bfloat16, weights staying as they are; None for where that is
             fast: on CUDA.
         log_every: steps between rows of `history`; None for about a hundred rows.
@@ -96,6 +103,7 @@ class Trainer:
         steps: int,
         batch_size: int,
         lr: float,
+        muon_lr: float = 0.0,
         lr_warmup: float = 0.05,
         weight_decay: float = 0.01,
         autocast: bool | None = None,
@@ -108,20 +116,15 @@ class Trainer:
         self.model, self.world = model, world
         self.device = next(model.parameters()).device
         autocast = self.device.type == "cuda" if autocast is None else autocast
-        self.schedule = Schedule(steps, batch_size, lr, lr_warmup, weight_decay, autocast, seed)
+        self.schedule = Schedule(
+            steps, batch_size, lr, muon_lr, lr_warmup, weight_decay, autocast, seed
+        )
         self.identity = {  # what must be equal for a checkpoint to fit
             "schedule": asdict(self.schedule),
             "model": f"{type(model).__name__} {asdict(model.config)}",
             "world": type(world).__name__,
         }
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for p in model.parameters() if p.ndim > 1]},
-                {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-            ],
-            lr=lr, betas=BETAS, weight_decay=weight_decay,
-            fused=self.device.type in ("cpu", "cuda"),
-        )  # fmt: skip
+        self.optimizers = self._make_optimizers()
         self.log_every = validate.positive_int("log_every", log_every or max(1, steps // 100))
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.checkpoint_every = validate.positive_int("checkpoint_every", checkpoint_every)
@@ -130,6 +133,30 @@ class Trainer:
             raise ValueError("snapshots are kept beside the checkpoint; name a checkpoint too.")
         self.steps, self.step = steps, 0
         self._history: dict[str, list[float]] = {}
+
+    def _make_optimizers(self) -> list[torch.optim.Optimizer]:
+        weights, vectors, in_blocks = [], [], []
+        for name, parameter in self.model.named_parameters():
+            if parameter.ndim <= 1:
+                vectors.append(parameter)
+            elif self.schedule.muon_lr > 0 and name.startswith("blocks."):
+                in_blocks.append(parameter)
+            else:
+                weights.append(parameter)
+        decay = self.schedule.weight_decay
+        adam = torch.optim.AdamW(
+            [{"params": weights}, {"params": vectors, "weight_decay": 0.0}],
+            lr=self.schedule.lr, betas=BETAS, weight_decay=decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )  # fmt: skip
+        if self.schedule.muon_lr == 0:
+            return [adam]
+        if not in_blocks:
+            raise ValueError(
+                f"muon_lr is {self.schedule.muon_lr}; it must be 0 for a "
+                f"{type(self.model).__name__}, which has no blocks."
+            )
+        return [adam, Muon(in_blocks, lr=self.schedule.muon_lr, weight_decay=decay)]
 
     @property
     def history(self) -> dict[str, Tensor]:
@@ -164,14 +191,17 @@ class Trainer:
             self.schedule.batch_size, runtime.step_generator(self.schedule.seed, step)
         )
         batch = (drawn.tokens,) if isinstance(drawn, Sequences) else drawn
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.lr_at(step)
+        share, rates = self.schedule.share_at(step), (self.schedule.lr, self.schedule.muon_lr)
+        for optimizer, rate in zip(self.optimizers, rates, strict=False):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * share
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.autocast):
             loss = self.model.loss(*(part.to(self.device, non_blocking=True) for part in batch))
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.step = step + 1
         if self.step % self.log_every == 0 or self.step == self.steps:
             self._log(loss.item(), batch, bar)
@@ -208,14 +238,15 @@ class Trainer:
         if self.checkpoint is not None:
             state = {
                 "step": self.step, "history": self._history, "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             }  # fmt: skip
             runtime.save_checkpoint(self.checkpoint, self.identity, state)
 
     def _load(self) -> None:
         state = runtime.load_checkpoint(self.checkpoint, self.identity)
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, its_state in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(its_state)
         self.step, self._history = state["step"], state["history"]
 
 

@@ -101,8 +101,14 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     assert not same(runs[0], runs[2])
 
 
-@pytest.mark.parametrize(("kind", "stop"), [("GPT", 1), ("GPT", 25), ("GPT", 40), ("GRU", 25)])
-def test_ctrl_c_finishes_the_step_and_a_new_process_would_go_on_bit_for_bit(tmp_path, kind, stop):
+@pytest.mark.parametrize(
+    ("kind", "stop", "muon_lr"),
+    [("GPT", 1, 0.0), ("GPT", 25, 0.0), ("GPT", 25, 0.02), ("GPT", 40, 0.02), ("GRU", 25, 0.0)],
+)
+def test_ctrl_c_finishes_the_step_and_a_new_process_would_go_on_bit_for_bit(
+    tmp_path, kind, stop, muon_lr
+):
+    how = QUICK | {"muon_lr": muon_lr}
     straight, stopped, resumed = small(kind), small(kind), small(kind)
 
     class Stopping(StopAt):
@@ -112,11 +118,11 @@ def test_ctrl_c_finishes_the_step_and_a_new_process_would_go_on_bit_for_bit(tmp_
             return drawn[1::3] if kind == "GRU" else drawn
 
     Stopping.__name__ = type(world_of(kind)).__name__
-    whole = Trainer(straight, world_of(kind), **QUICK).fit()
+    whole = Trainer(straight, world_of(kind), **how).fit()
     path = tmp_path / "run.pt"
     with pytest.raises(TrainingStopped, match=f"stopped at step {stop} of 40.*saved in .*run.pt"):
-        Trainer(stopped, Stopping(stop), **QUICK, checkpoint=path).fit()
-    history = Trainer(resumed, world_of(kind), **QUICK, checkpoint=path).fit()
+        Trainer(stopped, Stopping(stop), **how, checkpoint=path).fit()
+    history = Trainer(resumed, world_of(kind), **how, checkpoint=path).fit()
     assert same(straight, resumed)
     assert all(torch.equal(whole[name], history[name]) for name in whole)
 
@@ -204,23 +210,38 @@ def test_steps_to_keep_are_spaced_by_a_factor():
 
 
 def test_the_rate_rises_then_falls_along_a_cosine():
-    rate = [Schedule(100, 1, 2.0, lr_warmup=0.1).lr_at(step) for step in range(100)]
-    assert rate[:9] == pytest.approx([0.2 * (step + 1) for step in range(9)])
-    assert rate[10] == pytest.approx(2.0) and max(rate) == pytest.approx(2.0)
-    assert rate[55] == pytest.approx(1.0)
-    assert rate[99] == pytest.approx(1 + math.cos(math.pi * 89 / 90))
-    assert Schedule(3, 1, 2.0, lr_warmup=0.0).lr_at(0) == 2.0
+    rate = [Schedule(100, 1, 2.0, lr_warmup=0.1).share_at(step) for step in range(100)]
+    assert rate[:9] == pytest.approx([0.1 * (step + 1) for step in range(9)])
+    assert rate[10] == pytest.approx(1.0) and max(rate) == pytest.approx(1.0)
+    assert rate[55] == pytest.approx(0.5)
+    assert rate[99] == pytest.approx((1 + math.cos(math.pi * 89 / 90)) / 2)
+    assert Schedule(3, 1, 2.0, lr_warmup=0.0).share_at(0) == 1.0
 
 
-def test_vectors_do_not_decay_and_matrices_do():
+@pytest.mark.parametrize("muon_lr", [0.0, 0.02])
+def test_vectors_do_not_decay_and_matrices_do(muon_lr):
     model = small()
-    trainer = Trainer(model, Chain(), **QUICK, weight_decay=0.5)
-    groups = trainer.optimizer.param_groups
-    assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
-    assert all(p.ndim > 1 for p in groups[0]["params"])
-    assert all(p.ndim == 1 for p in groups[1]["params"])
-    held = {p for group in groups for p in group["params"]}
-    assert held == set(model.parameters())
+    trainer = Trainer(model, Chain(), **QUICK, weight_decay=0.5, muon_lr=muon_lr)
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    assert [group["weight_decay"] for group in groups] == [0.5, 0.0, 0.5][: len(groups)]
+    assert all((p.ndim == 1) == (group is groups[1]) for group in groups for p in group["params"])
+    held = [p for group in groups for p in group["params"]]
+    assert len(held) == len(set(held)) and set(held) == set(model.parameters())
+
+
+def test_muon_trains_the_matrices_in_the_blocks_and_both_optimizers_follow_the_schedule():
+    model = small()
+    trainer = Trainer(model, Chain(), **QUICK, muon_lr=0.02)
+    adam, muon = trainer.optimizers
+    assert {p.shape for group in muon.param_groups for p in group["params"]} == {
+        (16, 16), (64, 16), (16, 64)
+    }  # fmt: skip
+    embedding = model.embed.weight
+    assert any(embedding is p for p in adam.param_groups[0]["params"])
+    trainer.fit()
+    share = trainer.schedule.share_at(39)
+    assert adam.param_groups[0]["lr"] == 3e-3 * share
+    assert muon.param_groups[0]["lr"] == 0.02 * share
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_rate():
@@ -249,6 +270,7 @@ def test_autocast_trains_in_bfloat16_and_keeps_weights_in_32_bits():
         ({"lr": 0.0}, "lr is 0"),
         ({"lr_warmup": 1.5}, "lr_warmup is 1.5"),
         ({"weight_decay": -1.0}, "weight_decay is -1"),
+        ({"muon_lr": -1.0}, "muon_lr is -1"),
         ({"seed": -1}, "seed is -1"),
         ({"snapshots": (1,)}, "name a checkpoint too"),
     ],
@@ -256,3 +278,8 @@ def test_autocast_trains_in_bfloat16_and_keeps_weights_in_32_bits():
 def test_bad_arguments_are_named_with_their_value(arguments, message):
     with pytest.raises(ValueError, match=message):
         Trainer(small(), Chain(), **QUICK | arguments)
+
+
+def test_muon_is_refused_for_a_model_without_blocks():
+    with pytest.raises(ValueError, match=r"muon_lr is 0.02; it must be 0 for a CNN"):
+        Trainer(small("CNN"), Stripes(), **QUICK, muon_lr=0.02)
