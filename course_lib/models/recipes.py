@@ -133,12 +133,12 @@ TOWNS = Recipe(
 )
 STORY = Recipe(
     world=("StoryWorld", {}),
-    config=gpt(d_model=64, n_heads=4, n_layers=3),
-    training={"steps": 2500, "batch_size": 64, "lr": 4e-3},
+    config=gpt(d_model=96, n_heads=4, n_layers=4),
+    training={"steps": 4500, "batch_size": 64, "lr": 3e-3, "muon_lr": 0.02},
     measure=measures.against_the_floor,
     bands={"excess": (0.0, 0.10)},
     accuracy=measures.story_accuracy,
-    n_snapshots=16,
+    n_snapshots=10,
 )
 OTHELLO = Recipe(
     world=("Othello", {"size": 6}),
@@ -178,7 +178,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "full": replace(
             STORY,
             config=gpt(d_model=256, n_heads=8, n_layers=6),
-            training={"steps": 40_000, "batch_size": 512, "lr": 1e-3},
+            training={"steps": 40_000, "batch_size": 512, "lr": 1e-3, "muon_lr": 0.02},
             bands={"excess": (0.0, 0.02)},
         ),
     },

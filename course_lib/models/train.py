@@ -81,7 +81,10 @@ def summary(told: Card) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when all numbers are within their bands, 1 when one is not, 130 after Ctrl-C."""
+    """0 when all numbers are within their bands, 1 when one is not, 130 after Ctrl-C.
+
+    2, and one sentence, when the arguments or the files in the folder do not allow the training.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m course_lib.models.train",
         description="Train a model that comes with the course again. Ctrl-C keeps what is done; "
@@ -95,10 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         how = recipe(given.name, given.scale)
         device = runtime.device(given.device)
-    except ValueError as error:
-        parser.error(str(error))
-    try:
         told = make(given.name, how, given.out, scale=given.scale, device=device)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     except runtime.TrainingStopped as stopped:
         print(f"Training stopped at step {stopped.trainer.step} of {stopped.trainer.steps}. "
               "Run the same command to go on from there.")  # fmt: skip

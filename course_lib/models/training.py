@@ -255,11 +255,12 @@ def weights_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.named_parameters()}
 
 
-def log_spaced(steps: int, n: int) -> tuple[int, ...]:
-    """At most n numbers of steps from 0 and 1 to `steps`, each about the same factor from the next.
+def log_spaced(steps: int, n: int, first: int = 10) -> tuple[int, ...]:
+    """0, and n - 1 steps from `first` to the last, each by about the same factor after the other.
 
-    Raises ValueError for n below 3.
+    Raises ValueError for n below 3 and for steps that are not more than `first`.
     """
-    validate.positive_int("steps", steps)
+    validate.positive_int("steps", steps, validate.positive_int("first", first) + 1)
     between = validate.positive_int("n", n, 3) - 2
-    return (0, *sorted({round(steps ** (i / between)) for i in range(between + 1)}))
+    factor = steps / first
+    return (0, *sorted({round(first * factor ** (i / between)) for i in range(between + 1)}))

@@ -203,10 +203,13 @@ def test_snapshots_are_the_weights_after_their_steps_also_when_training_was_stop
 
 
 def test_steps_to_keep_are_spaced_by_a_factor():
-    assert log_spaced(1000, 5) == (0, 1, 10, 100, 1000)
+    assert log_spaced(1000, 4) == (0, 10, 100, 1000)
+    assert log_spaced(1000, 5, first=1) == (0, 1, 10, 100, 1000)
     many = log_spaced(5000, 20)
-    assert many[:2] == (0, 1) and many[-1] == 5000 and len(many) <= 20
+    assert many[:2] == (0, 10) and many[-1] == 5000 and len(many) == 20
     assert list(many) == sorted(set(many))
+    with pytest.raises(ValueError, match="steps is 10; .* at least 11"):
+        log_spaced(10, 5)
 
 
 def test_the_rate_rises_then_falls_along_a_cosine():
