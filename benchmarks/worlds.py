@@ -1,55 +1,110 @@
-"""How many tokens a second do the worlds of symbols make?  python benchmarks/worlds.py
+"""How fast are the worlds of tokens, scenes and fields?  python benchmarks/worlds.py
 
-One core, labels included. The best of the rounds, as other work on the machine only slows them;
-CPU seconds, not wall time. `log_prob` is the exact one, of the tokens just made.
+Millions of tokens a second (of a scene: captions with their pictures; of fields: points) that
+`sample` with all labels, the exact `log_prob` and, for games, `replay` give: of processor time on
+one thread, which does not count what else runs on the machine, or of wall time on a GPU. Best of
+the rounds; writes all of them, with the machine, as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
+from tqdm import trange
 
 from course_lib import runtime
-from course_lib.data import StoryWorld
-from course_lib.data.sequences import TokenWorld
+from course_lib.data import (
+    CalendarArithmetic,
+    InstructedTasks,
+    MovingWindowSum,
+    Othello,
+    PhysicsFields,
+    RepeatCopy,
+    StoryWorld,
+    TorusGame,
+    Towns,
+    TwoViewScenes,
+    direction_labels,
+    permuted_labels,
+    two_alphabets,
+)
+from course_lib.data.games import BoardGame
 
-WORLDS = {"story": StoryWorld}
+HIDDEN = torch.randn(64, 32, generator=runtime.generator(0))
+ALPHABETS = two_alphabets(runtime.generator(0))
+WORLDS = {
+    "story": StoryWorld(),
+    "torus game": TorusGame(),
+    "Othello 6 x 6": Othello(6),
+    "Othello 8 x 8": Othello(8),
+    "calendar": CalendarArithmetic(),
+    "moving sum": MovingWindowSum(),
+    "repeat": RepeatCopy(),
+    "permuted labels": permuted_labels(),
+    "direction labels": direction_labels(HIDDEN, torch.eye(32)),
+    "two alphabets": ALPHABETS,
+    "told tasks": InstructedTasks(ALPHABETS, [f"do-{t}" for t in range(8) for _ in "ab"]),
+    "towns": Towns(),
+    "scenes": TwoViewScenes(),
+}
 
 
-def fastest(step: Callable[[], object], rounds: int) -> float:
-    """CPU seconds of the fastest call."""
-    times = []
-    for _ in range(rounds + 1):  # the first warms up
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Time of one call: the processor's on the CPU, wall time on a GPU."""
+    if device.type == "cpu":
         start = time.process_time()
-        step()
-        times.append(time.process_time() - start)
-    return min(times[1:])
-
-
-def measure(world: TokenWorld, batch: int, rounds: int) -> tuple[float, float]:
-    """Tokens a second of `sample` and of `log_prob`."""
-    generator = runtime.generator(0)
-    tokens = world.sample(min(batch, 512), generator).tokens
-    made = fastest(lambda: world.sample(batch, generator), rounds)
-    read = fastest(lambda: world.log_prob(tokens), 2)
-    return batch * world.seq / made, tokens.numel() / read
+        work()
+        return time.process_time() - start
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    torch.cuda.synchronize()
+    return time.perf_counter() - start
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batches", type=int, nargs="+", default=[64, 1024, 8192])
-    parser.add_argument("--rounds", type=int, default=10)
-    options = parser.parse_args()
+    device = runtime.device()
+    parser.add_argument("--batch", type=int, default=65536 if device.type == "cuda" else 2048)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, default=Path("_build/benchmarks/worlds.json"))
+    size = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"{'world':12}{'batch':>8}{'sample, tokens/s':>20}{'log_prob, tokens/s':>20}")
-    for name, build in WORLDS.items():
-        world = build()
-        for batch in options.batches:
-            sample, log_prob = measure(world, batch, options.rounds)
-            print(f"{name:12}{batch:8}{sample:20,.0f}{log_prob:20,.0f}")
+
+    generator = torch.Generator(device).manual_seed(0)
+    fields = PhysicsFields()
+    work: dict[tuple[str, str], tuple[Callable[[], object], int]] = {}
+    for name, world in WORLDS.items():
+        tokens = world.sample(size.batch, generator).tokens
+        n = int((tokens >= 0).sum())
+        work[name, "sample"] = (lambda world=world: world.sample(size.batch, generator), n)
+        work[name, "log_prob"] = (lambda world=world, tokens=tokens: world.log_prob(tokens), n)
+        if isinstance(world, BoardGame):
+            work[name, "replay"] = (lambda world=world, tokens=tokens: world.replay(tokens), n)
+    batch = size.batch // 16
+    work["fields", "sample"] = (
+        lambda: fields.sample(batch, generator),
+        batch * fields.n_times * fields.n_space,
+    )
+
+    rates: dict[tuple[str, str], list[float]] = {job: [] for job in work}
+    for _ in trange(size.rounds, desc="rounds"):
+        for job, (call, n) in work.items():
+            rates[job].append(n / seconds(call, device) / 1e6)
+
+    print(f"batches of {size.batch} on {device}, millions of tokens a second")
+    print(f"{'':18}{'sample':>10}{'log_prob':>10}{'replay':>10}")
+    for name in (*WORLDS, "fields"):
+        row = (rates.get((name, what)) for what in ("sample", "log_prob", "replay"))
+        print(f"{name:18}" + "".join(f"{max(r):10.2f}" if r else f"{'':10}" for r in row))
+    record = {"batch": size.batch, "millions a second": {" ".join(k): v for k, v in rates.items()}}
+    runtime.write_file(size.json, json.dumps(record | {"report": runtime.report()}, indent=1))
+    print(f"all rounds: {size.json}")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,14 @@ Laws of sparse features: independent, in correlated and anti-correlated pairs, o
 (`sample(batch_size, generator)` gives [n_instances, batch, n_features]), and the laws that say how
 important and how frequent each one is. Dictionaries of directions to write them along. Worlds of
 activations made of both, or of smooth functions: `sample` gives x, `sample_with_features` gives x
-and the truth of the same draw. Worlds of tokens: stories in two languages, board games, arithmetic
-on a circle, repeating, tasks in context, journeys on a map, and captions of scenes that come with a
-picture (`sample` gives `Sequences`, tokens with the truth of each; `log_prob` is the law). Fields
-of physics, and digits.
+and the truth of the same draw.
+
+Worlds of tokens: stories in two languages, board games (Othello, the torus game), arithmetic on a
+circle (the calendar, moving sums), repeating, tasks shown in context or told in a word, journeys on
+a map, and captions of scenes that come with a picture. `sample` gives `Sequences`, tokens with the
+truth of each; `log_prob` is the law, and with it the loss that no model can beat.
+
+Fields of physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
@@ -26,6 +30,7 @@ from course_lib.data.in_context import (
     permuted_labels,
     two_alphabets,
 )
+from course_lib.data.instructed import InstructedTasks
 from course_lib.data.othello import Othello
 from course_lib.data.paired import PairedViews
 from course_lib.data.planted import PlantedActivations
@@ -49,6 +54,7 @@ __all__ = [
     "Digits",
     "HierarchicalFeatures",
     "InContextTasks",
+    "InstructedTasks",
     "MovingWindowSum",
     "Othello",
     "PairedViews",

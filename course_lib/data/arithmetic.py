@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib import validate
-from course_lib.data.draws import uniform_then_certain
+from course_lib.data.draws import in_64_bits, uniform_then_certain
 from course_lib.data.sequences import NONE, Sequences
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class CalendarArithmetic:
 
     def log_prob(self, tokens: Int[Tensor, "batch 6"]) -> Float[Tensor, "batch 6"]:
         """Log-probability of each token given those before it; -inf once that cannot happen."""
-        validate.shape("tokens", tokens, ("batch", self.seq))
+        tokens = in_64_bits(validate.shape("tokens", tokens, ("batch", self.seq)))
         sentences = self.every_sentence().tokens.to(tokens.device)
         fits = torch.ones(len(tokens), len(sentences), dtype=torch.float64, device=tokens.device)
         fits = fits * self._probability.to(tokens.device)

@@ -26,6 +26,11 @@ def draw(
     return value.clamp(0, n_values - 1)  # u + which may round up to the next law
 
 
+def in_64_bits(tokens: Tensor) -> Tensor:
+    """The tokens where 64-bit numbers can be used: the CPU for those on Apple's MPS."""
+    return tokens.cpu() if tokens.device.type == "mps" else tokens
+
+
 def uniform_then_certain(
     tokens: Int[Tensor, "batch seq"], right: Int[Tensor, "batch seq"], n_random: int, n_values: int
 ) -> Float[Tensor, "batch seq"]:

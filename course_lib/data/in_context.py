@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib import validate
-from course_lib.data.draws import draw
+from course_lib.data.draws import draw, in_64_bits
 from course_lib.data.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -101,18 +101,15 @@ class InContextTasks:
 
     def posterior(self, tokens: Int[Tensor, "batch seq"]) -> Float[Tensor, "batch seq n_tasks"]:
         """The probability of each task after each token, for who knows the world's law."""
-        return self._joint(tokens).softmax(-1).to(torch.get_default_dtype())
+        return self.joint(tokens).softmax(-1).to(torch.get_default_dtype())
 
     def log_prob(self, tokens: Int[Tensor, "batch seq"]) -> Float[Tensor, "batch seq"]:
         """Log-probability of each token given those before it; -inf once that cannot happen."""
-        evidence = self._joint(tokens).logsumexp(-1)
-        change = evidence.diff(dim=1, prepend=evidence.new_zeros(len(tokens), 1))
-        result = change.masked_fill(evidence == float("-inf"), float("-inf"))
-        return result.to(torch.get_default_dtype())
+        return predictions(self.joint(tokens))
 
-    def _joint(self, tokens: Tensor) -> Float[Tensor, "batch seq n_tasks"]:
-        """log p(task, tokens up to here)."""
-        validate.shape("tokens", tokens, ("batch", self.seq))
+    def joint(self, tokens: Int[Tensor, "batch seq"]) -> Float[Tensor, "batch seq n_tasks"]:
+        """log p(task, tokens up to here), in 64 bits."""
+        tokens = in_64_bits(validate.shape("tokens", tokens, ("batch", self.seq)))
         item, label = tokens[:, ::2], tokens[:, 1::2] - self.n_items
         is_item = (item >= 0) & (item < self.n_items)
         place = item.clamp(0, self.n_items - 1)
@@ -122,6 +119,14 @@ class InContextTasks:
         of_label = of_label * ((label >= 0) & (label < self.n_labels))[..., None]
         each = torch.stack([of_item, of_label], 2).flatten(1, 2).log()
         return self.task_probability.to(tokens.device).log() + each.cumsum(1)
+
+
+def predictions(joint: Float[Tensor, "batch seq n_tasks"]) -> Float[Tensor, "batch seq"]:
+    """Log-probability of each token given those before it, from log p(task, tokens up to here)."""
+    evidence = joint.logsumexp(-1)
+    change = evidence.diff(dim=1, prepend=evidence.new_zeros(len(evidence), 1))
+    result = change.masked_fill(evidence == float("-inf"), float("-inf"))
+    return result.to(torch.get_default_dtype())
 
 
 def permuted_labels(
@@ -195,8 +200,8 @@ def two_alphabets(
 
     Task t is a random permutation of the symbols. A sequence is in one alphabet, items `a0`, `a1`,
     … with labels `A0`, `A1`, … or items `b0`, … with labels `B0`, …; in the world's table this is
-    task 2 t or 2 t + 1. After Luo et al. 2024, "Task
-    Vectors are Cross-Modal".
+    task 2 t or 2 t + 1. After Luo et al. 2024, "Task Vectors are Cross-Modal"; their
+    other way to give a task is `InstructedTasks`.
 
     Raises TypeError, ValueError: naming the argument, its value and what is allowed.
     """

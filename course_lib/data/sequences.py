@@ -54,11 +54,14 @@ class TokenWorld(Protocol):
     attributes: dict[str, tuple[str, ...]]
     seq: int
 
-    def sample(self, batch_size: int, generator: Generator) -> Sequences: ...
+    def sample(self, batch_size: int, generator: Generator) -> Sequences:
+        """Draw sequences on the generator's device, the CPU or CUDA; `to` takes them elsewhere."""
+        ...
 
     def log_prob(self, tokens: Int[Tensor, "batch seq"]) -> Float[Tensor, "batch seq"]:
         """The world's own log-probability (nats) of each token given those before it.
 
-        Its mean, negated, is the loss that no model can beat. 0 after a sequence's end.
+        Its mean, negated, is the loss that no model can beat. 0 after a sequence's end. On the
+        tokens' device; on the CPU for tokens on Apple's MPS, which has no 64-bit numbers.
         """
         ...

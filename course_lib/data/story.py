@@ -22,9 +22,13 @@ class StoryWorld:
     """Documents of a title and turns by two speakers, each token with its concepts.
 
         ordinary-day be-glad hens in-this-story food-of Bazo the-person is apple
-        Ada: well aunt's lively dogs were-singing valley , she visited Bazo gladly
+        Ada: well with-the-aunt vibrant dogs were-singing in-the-valley , she visited Bazo gladly
         Gus: so food-of Bazo the-person is apple , Ada: oh true happily
         α β γ δ α β γ δ α β γ δ
+
+    A word may be a phrase (`with-the-aunt`, `con-la-tía`), so that the same places serve both
+    languages: bueno con-la-tía vibrante perros cantaban en-el-valle , ella visitaba-a Bazo
+    alegremente. The article of a noun is left out, as in headlines.
 
     Planted, and independent of each other unless `correlate` says otherwise:
 
@@ -32,7 +36,7 @@ class StoryWorld:
     state     values  of the document (number: of the turn), and shown by
     ========  ======  ==========================================================================
     language  2       all words but names, speakers, symbols, the comma, day, mood and cue
-    gender    2       owner (aunt's) and pronoun
+    gender    2       companion (with-the-aunt), pronoun
     tense     2       verb and meeting (visited)
     valence   2       adjective and feeling; the title's mood asks for it or leaves it open
     topic     4       adjective and verb
@@ -65,8 +69,8 @@ class StoryWorld:
 
     Labels hold the state (`words` has each word's own value), from the token that first shows it
     to the end of the document, or of the turn for what one noun, name, relation, speaker or answer
-    says: `true` is whether the answer is; `copied` marks the repeats of a list, `prefix` how many
-    symbols tell the next there.
+    says: `true` is whether the answer is; `copied` marks the repeats of a list, and `prefix`, at
+    these, whether one symbol tells the next all through the list or three are needed.
 
     Args:
         n_turns: turns of a document.
@@ -75,6 +79,8 @@ class StoryWorld:
             `honest` are the strangers').
         correlate: (a, b, strength), two states of the document: with probability `strength` b is
             a modulo the number of b's values, else it follows its prior.
+        lies_about: the only relation (home, colour or food) that liars lie about; about the others
+            they are like the honest. All relations when None.
         seed: of the facts.
 
     Attributes:
@@ -95,6 +101,7 @@ class StoryWorld:
         noise: float = 0.08,
         prior: Mapping[str, Sequence[float]] | None = None,
         correlate: tuple[str, str, float] | None = None,
+        lies_about: str | None = None,
         seed: int = 0,
     ) -> None:
         self.n_turns = validate.positive_int("n_turns", n_turns)
@@ -103,6 +110,11 @@ class StoryWorld:
         self.lexicon = Lexicon()
         self.vocabulary, self.words = self.lexicon.vocabulary, self.lexicon.words
         self.attributes = VALUES
+        relations = VALUES["relation"]
+        if lies_about is not None:
+            validate.choice("lies_about", lies_about, relations)
+        lied = [lies_about in (None, relation) for relation in relations]
+        self.lied_about = torch.tensor(lied)  # [3], whether liars lie about each relation
         self.entities = entities()
         answers = torch.randint(8, (len(NAMES), 3), generator=torch.Generator().manual_seed(seed))
         self.facts = torch.where(self.entities["known"][:, None] == 1, answers, NONE)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TITLE = ("day", "mood", "noun", "cue", "relation", "name", "kind", "is", "value")
 TURNS = {  # the group of words in each slot of a turn
-    "story": ("speaker", "opener", "owner", "adjective", "noun", "verb", "value", "comma",
+    "story": ("speaker", "opener", "companion", "adjective", "noun", "verb", "value", "comma",
               "pronoun", "meeting", "name", "feeling"),
     "fact": ("speaker", "opener", "relation", "name", "kind", "is", "value", "comma",
              "speaker", "opener", "verdict", "feeling"),

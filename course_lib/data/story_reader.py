@@ -18,6 +18,7 @@ from torch.nn.functional import pad
 
 from course_lib import validate
 from course_lib.data import story_law as law
+from course_lib.data.draws import in_64_bits
 from course_lib.data.sequences import NONE
 
 if TYPE_CHECKING:
@@ -48,10 +49,12 @@ def posterior(
 
 def _pages(world: StoryWorld, tokens: Tensor) -> Iterator[Page]:
     """Some documents at a time; what is cut off is filled up, as it changes nothing before it."""
-    validate.shape("tokens", tokens, ("batch", "seq"))
+    tokens = in_64_bits(validate.shape("tokens", tokens, ("batch", "seq")))
     missing = world.seq - tokens.shape[1]
     if missing < 0:
         raise ValueError(f"tokens has {tokens.shape[1]} columns; it must have {world.seq} at most.")
+    if ((tokens < 0) | (tokens >= len(world.vocabulary))).any():
+        raise ValueError(f"tokens must be from 0 to {len(world.vocabulary) - 1}.")
     return (_read(world, rows) for rows in pad(tokens, (0, missing)).split(ROWS))
 
 
@@ -197,6 +200,9 @@ def _statements(
     tolds[..., ANSWER].masked_fill_(is_fact & unknown, -log(8))
     tolds[..., ANSWER].masked_fill_(is_fact & ~unknown & ~true, -log(7))
     tolds[..., VERDICT].masked_fill_(is_fact & ~right, -log(2))
+    frank = (acts >= 0) & ~law.look_up(world.lied_about, relation[:, 1:])[..., None]
+    tolds += law.look_up(world.kernels["act"][1].log(), acts.clamp(min=0)).where(frank, 0.0)
+    acts.masked_fill_(frank, NONE)  # where liars are like the honest, acts tell nothing of a state
     fact = world.facts.to(name.device)[name[:, 0], relation[:, 0]]
     in_truth = (word["cue"][:, law.TITLE.index("cue")] == 0) & (fact >= 0)
     told[:, len(law.TITLE) - 1] = torch.where(in_truth, (fact == held).double().log(), -log(8))

@@ -143,8 +143,9 @@ def _answers(
     truth = law.truths(world.facts, name, relation, held[:, 0])
     asked, unknown = truth[:, 1:], truth[:, 1:] < 0
     first = torch.arange(world.n_turns, device=name.device) % 2
+    frank = (~law.look_up(world.lied_about, relation[:, 1:])).long()
     lies, doubts = (
-        (honest[:, seat] + (u[act] < world.noise) + state["day"]) % 2 == 0
+        ((honest[:, seat] | frank) + (u[act] < world.noise) + state["day"]) % 2 == 0
         for act, seat in (("act", first), ("verdict", 1 - first))
     )
     wrong = (asked + 1 + (u["wrong"] * 7).long()) % 8

@@ -46,16 +46,18 @@ VERBS = {  # by topic: English participles, Spanish stems
     "kitchen": "cooking dining cocin cen",
     "market": "buying paying compr pag",
 }
-ADJECTIVES = {  # by topic: two bad and two good ones
-    "music": ("shrill tuneless tuneful lively", "chillón ronco afinado animado"),
-    "sport": ("clumsy slow agile strong", "torpe lento ágil fuerte"),
-    "kitchen": ("rotten stale tasty fresh", "podrido rancio sabroso fresco"),
-    "market": ("greedy poor generous rich", "codicioso pobre generoso rico"),
+ADJECTIVES = {  # by topic: two bad and two good ones; in Spanish alike for both genders
+    "music": ("shrill jarring vibrant graceful", "estridente discordante vibrante elegante"),
+    "sport": ("clumsy weak agile strong", "torpe débil ágil fuerte"),
+    "kitchen": ("ravenous insatiable sweet helpful", "voraz insaciable dulce servicial"),
+    "market": ("poor insolvent wealthy reliable", "pobre insolvente pudiente fiable"),
 }
-MEETINGS = ("visit help call greet", "visit ayud llam salud")
+MEETINGS = ("visit help call greet", "visit ayud llam salud")  # stems
 ANSWERS = {  # by relation
-    "home": ("forest river island city desert valley castle harbour",
-             "bosque río isla ciudad desierto valle castillo puerto"),
+    "home": ("in-the-forest at-the-river on-the-island in-the-city in-the-desert in-the-valley "
+             "at-the-castle at-the-harbour",
+             "en-el-bosque en-el-río en-la-isla en-la-ciudad en-el-desierto en-el-valle "
+             "en-el-castillo en-el-puerto"),
     "colour": ("red blue green black white yellow grey brown",
                "rojo azul verde negro blanco amarillo gris pardo"),
     "food": ("bread rice cheese soup honey apple bean cake",
@@ -77,9 +79,9 @@ def _plural(word: str, language: int) -> str:
     return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")
 
 
-def _owner(language: int, gender: int, lexeme: int) -> str:
+def _companion(language: int, gender: int, lexeme: int) -> str:
     word = PEOPLE[lexeme].split()[2 * language + gender]
-    return f"{('del', 'de-la')[gender]}-{word}" if language else f"{word}'s"
+    return f"con-{('el', 'la')[gender]}-{word}" if language else f"with-the-{word}"
 
 
 def _noun(language: int, number: int, leaf: int, lexeme: int) -> str:
@@ -99,7 +101,7 @@ def _adjective(language: int, valence: int, topic: int, lexeme: int) -> str:
 
 
 def _meeting(language: int, tense: int, lexeme: int) -> str:
-    ending = (("s", "ed"), ("a", "aba"))[language][tense]
+    ending = (("s", "ed"), ("a-a", "aba-a"))[language][tense]
     return MEETINGS[language].split()[lexeme] + ending
 
 
@@ -119,7 +121,7 @@ GROUPS = {
         "well oh so look hey now sure wow anyway listen "
         "bueno uy pues fíjate oye ahora claro vaya total escucha",
     ),
-    "owner": ({"language": 2, "gender": 2, "lexeme": 8}, _owner),
+    "companion": ({"language": 2, "gender": 2, "lexeme": 8}, _companion),
     "adjective": ({"language": 2, "valence": 2, "topic": 4, "lexeme": 2}, _adjective),
     "noun": ({"language": 2, "number": 2, "leaf": 24, "lexeme": 2}, _noun),
     "verb": ({"language": 2, "tense": 2, "number": 2, "topic": 4, "lexeme": 2}, _verb),
@@ -154,7 +156,7 @@ VALUES = {  # names of the values of what is planted
     "tense": ("present", "past"),
     "valence": ("bad", "good"),
     "topic": tuple(VERBS),
-    "place": tuple(ANSWERS["home"][0].split()),
+    "place": tuple(home.split("-")[-1] for home in ANSWERS["home"][0].split()),
     "root": tuple(TREE),
     "branch": tuple(branch for branches in TREE.values() for branch in branches),
     "leaf": tuple(leaf[0] for leaf in LEAVES),

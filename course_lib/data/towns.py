@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib import runtime, validate
-from course_lib.data.draws import draw
+from course_lib.data.draws import draw, in_64_bits
 from course_lib.data.sequences import NONE, Sequences
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Towns:
 
     def log_prob(self, tokens: Int[Tensor, "batch seq"]) -> Float[Tensor, "batch seq"]:
         """Log-probability of each token given those before it; -inf once that cannot happen."""
-        validate.shape("tokens", tokens, ("batch", self.seq))
+        tokens = in_64_bits(validate.shape("tokens", tokens, ("batch", self.seq)))
         town, way = tokens[:, ::2], tokens[:, 1::2] - self.n_towns
         known = (town >= 0) & (town < self.n_towns)
         told = (way >= 0) & (way < len(HEADINGS))

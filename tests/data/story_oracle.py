@@ -1,13 +1,12 @@
-"""A second, slow reader of the story world: words by their spelling, states by enumeration.
+"""A second, slow reader of the story world, by the spelling of its words.
 
 It shares the lists of roots with the library and nothing else: words are taken apart as strings,
-labels are told again token by token, probabilities are summed over every combination of states.
+labels are told again token by token.
 """
 
-import math
+import re
 from functools import cache
-
-import numpy as np
+from itertools import product
 
 from course_lib.data import story_words as lists
 
@@ -17,7 +16,7 @@ ENGLISH_ENDS, SPANISH_ENDS = {"is": 0, "are": 1, "was": 2, "were": 3}, ("a", "an
 def table(text, **parts):
     """{word: {part: value}} for words in the order of all combinations of the parts."""
     sizes = list(parts.values())
-    places = np.ndindex(*sizes)
+    places = product(*map(range, sizes))
     return {w: dict(zip(parts, p, strict=True)) for w, p in zip(text.split(), places, strict=True)}
 
 
@@ -27,10 +26,8 @@ WRITTEN = {
     "cue": table("in-truth in-this-story", cue=2),
     "comma": {",": {}},
     "pronoun": table("he she él ella", language=2, gender=2),
-    "relation": table(
-        "home-of colour-of food-of hogar-de color-de comida-de", language=2, relation=3
-    ),
-    "kind": table("the-person the-ship the-team la-persona el-barco el-equipo", language=2, kind=3),
+    "relation": table(lists.GROUPS["relation"][1], language=2, relation=3),
+    "kind": table(lists.GROUPS["kind"][1], language=2, kind=3),
     "is": table("is es", language=2),
     "verdict": table("false true unsure falso cierto quizás", language=2, verdict=3),
     "symbol": table(" ".join("αβγδεζηθικλμνξοπρστυφχψω"), symbol=24),
@@ -54,11 +51,11 @@ def parse(word):
         return "speaker", {"speaker": lists.SPEAKERS.index(word[:-1])}
     if word in lists.NAMES:
         return "name", {"name": lists.NAMES.index(word)}
-    bare = word.removesuffix("'s").removeprefix("del-").removeprefix("de-la-")
+    bare = re.sub("^(with-the|con-el|con-la)-", "", word)
     for lexeme, row in enumerate(lists.PEOPLE):
         if bare != word and bare in row.split():
             language, gender = divmod(row.split().index(bare), 2)
-            return "owner", {"language": language, "gender": gender, "lexeme": lexeme}
+            return "companion", {"language": language, "gender": gender, "lexeme": lexeme}
     for relation, row in enumerate(lists.ANSWERS.values()):
         for language, words in enumerate(row):
             if word in words.split():
@@ -71,7 +68,7 @@ def parse(word):
                 return "adjective", {"language": language, "valence": valence, "topic": topic}
     for language, stems in enumerate(lists.MEETINGS):
         for stem in stems.split():
-            ends = (stem + "s", stem + "ed") if language == 0 else (stem + "a", stem + "aba")
+            ends = (stem + "s", stem + "ed") if language == 0 else (stem + "a-a", stem + "aba-a")
             if word in ends:
                 return "meeting", {"language": language, "tense": ends.index(word), "lexeme": 0}
     for topic, row in enumerate(lists.VERBS.values()):
@@ -93,16 +90,11 @@ def parse(word):
 
 
 SLOTS = {
-    kind: text.split()
-    for kind, text in (
-        ("title", "day mood noun cue relation name kind is value"),
-        (
-            "story",
-            "speaker opener owner adjective noun verb value comma pronoun meeting name feeling",
-        ),
-        ("fact", "speaker opener relation name kind is value comma speaker opener verdict feeling"),
-        ("list", "symbol " * 12),
-    )
+    "title": "day mood noun cue relation name kind is value",
+    "story": "speaker opener companion adjective noun verb value comma pronoun meeting name "
+    "feeling",
+    "fact": "speaker opener relation name kind is value comma speaker opener verdict feeling",
+    "list": "symbol " * 12,
 }
 
 
@@ -118,7 +110,7 @@ def layout(words):
             kind = "list"
         elif turn:
             kind = "fact" if parsed[start + 2][0] == "relation" else "story"
-        assert group == SLOTS[kind][slot]
+        assert group == SLOTS[kind].split()[slot]
         rows.append((turn, slot, kind, group, parts))
     return rows
 
@@ -141,9 +133,8 @@ def labels(words, facts):
     for _, slot, kind, group, parts in rows:
         if slot == 0:
             now, before, fact = {}, [], {}
-        for part in ("language", "gender", "tense", "valence", "topic", "day", "cue"):
-            if part in parts:
-                lasting[part] = parts[part]
+        of_all = ("language", "gender", "tense", "valence", "topic", "day", "cue")
+        lasting |= {part: parts[part] for part in of_all if part in parts}
         if group == "noun":
             leaf = parts["leaf"]
             now |= {"leaf": leaf, "branch": leaf // 4, "root": leaf // 12}
@@ -167,141 +158,12 @@ def labels(words, facts):
             else:
                 now.pop("honest", None)
         if kind == "list":
-            now["copied"] = int(parts["symbol"] in before)
             before.append(parts["symbol"])
+            now["copied"] = int(parts["symbol"] in before[:-1])
+            now["list"] = before
         out.append({**lasting, **now, "turn": ["title", "story", "fact", "list"].index(kind)})
-    return out
-
-
-def evidence(words, facts, noise):
-    """For each word: what does not depend on a state, and {state: [probability for each value]}.
-
-    The states are the card's; ("number", turn) is that of a turn, "persona1" the first speaker's,
-    "trust1" who he is and whether he is honest: 12 values.
-    """
-    rows, out = layout(words), []
-    title = (rows[5][4]["name"], rows[4][4]["relation"], rows[8][4]["answer"])
-    opposite, in_story = rows[0][4]["day"], rows[3][4]["cue"]
-    lexemes = {"owner": 8, "adjective": 2, "noun": 2, "verb": 2, "meeting": 4, "feeling": 4}
-    weight = [4 if name // 6 % 2 else 1 for name in range(96)]
-    habits = [(0, 1, 2), (0, 1, 3), (4, 5, 6), (7, 8, 9)]
-
-    def stay(n, value, p=1 - noise):
-        return [p if state == value else (1 - p) / (n - 1) for state in range(n)]
-
-    for turn, slot, kind, group, parts in rows:
-        rest, states, who = 1 / lexemes.get(group, 1), {}, seat(turn, slot, kind) + 1
-        sizes = {"language": 2, "gender": 2, "tense": 2, "valence": 2, "topic": 4}
-        for part, n in sizes.items():
-            if part in parts:
-                states[part] = stay(n, parts[part])
-        if "number" in parts:
-            states["number", turn] = stay(2, parts["number"])
-        for part in ("day", "cue"):
-            if part in parts:
-                states[part] = [float(parts[part] == value) for value in (0, 1)]
-        if group == "mood":
-            asked = parts["mood"] - 1
-            states["valence"] = [0.5 if asked < 0 else p / 2 for p in stay(2, asked)]
-        if group == "noun":
-            leaf = parts["leaf"]
-            states["theme"] = [
-                sum(p / n for n, p in ((1, 0.5), (4, 0.25), (12, 0.15), (24, 0.1))
-                    if leaf // n == theme // n)
-                for theme in range(24)
-            ]  # fmt: skip
-        if group == "name":
-            name = parts["name"]
-            base = 0.4 * weight[name] / sum(weight)
-            states["hero"] = [base + 0.6 * (hero == name) for hero in range(96)]
-        if group == "relation":
-            states["question"] = stay(3, parts["relation"], 0.6)
-            asked = parts["relation"]
-        if group == "kind":
-            assert parts["kind"] == name % 3
-        if group == "opener":
-            states[f"persona{who}"] = [
-                (1 - noise) / 3 if parts["habit"] in liked else noise / 7 for liked in habits
-            ]
-        if group == "speaker":
-            assert parts["speaker"] // 6 == who - 1
-            states[f"trust{who}"] = [
-                float(state // 2 == parts["speaker"] % 6) for state in range(12)
-            ]
-        act = None
-        if kind == "title" and group == "value":
-            sure = not in_story and facts[title[0]][title[1]] >= 0
-            rest *= 1.0 if sure else 1 / 8
-            assert not sure or facts[title[0]][title[1]] == parts["answer"]
-        if kind == "story" and group == "value":
-            assert parts["relation"] == 0
-            states["place"] = stay(8, parts["answer"])
-        if kind == "fact" and group == "value":
-            assert parts["relation"] == asked
-            right, said = truth(facts, title, name, asked), parts["answer"]
-            if right < 0:
-                rest *= 1 / 8
-            else:
-                act = said == right
-                rest *= 1 if act else 1 / 7
-        if group == "verdict":
-            act = parts["verdict"] == (2 if right < 0 else int(said == right))
-            rest *= 1 if act else 1 / 2
-        if act is not None:
-            honest = act != bool(opposite)
-            states[f"trust{who}"] = [
-                1 - noise if bool(state % 2) == honest else noise for state in range(12)
-            ]
-        if slot == 0 and turn:
-            rest *= 0.15 if kind == "list" else 0.85
-        if slot == 2 and kind in ("story", "fact"):
-            rest *= (0.5 if kind == "story" else 0.35) / 0.85
-        out.append((rest, states))
-    spell_lists(rows, out)
-    return out
-
-
-def spell_lists(rows, out):
-    """Multiply in the probability of each symbol: over the five forms, told as in the card."""
-    forms = [([0, 1, 2, 3] * 3, 1 / 6), (([0, 1, 2, 3, 4] * 3)[:12], 1 / 6)]
-    forms += [([0, 1, 2, 3, 4, 5] * 2, 1 / 6)]
-    forms += [([0, 1, 2, 3, 4, 1, 2, 5, *half], 1 / 4) for half in ([0, 1, 2, 3], [4, 1, 2, 5])]
-    for position, (_, slot, kind, _, _) in enumerate(rows):
-        if kind != "list" or slot:
-            continue
-        symbols = [row[4]["symbol"] for row in rows[position : position + 12]]
-        alive = [p for _, p in forms]
-        for i, symbol in enumerate(symbols):
-            total = sum(alive)
-            for f, (form, _) in enumerate(forms):
-                if form[i] in form[:i]:
-                    alive[f] *= symbol == symbols[form.index(form[i])]
-                else:
-                    alive[f] *= (symbol not in symbols[:i]) / (24 - len(set(symbols[:i])))
-            rest, states = out[position + i]
-            out[position + i] = (rest * sum(alive) / total, states)
-
-
-def log_prob(words, facts, noise, prior):
-    """The log-probability of each word given those before it, by summing over all states.
-
-    `prior` maps groups of states, as in `evidence`, to an array of their joint probabilities; a
-    value without probability costs nothing, so few values make a small sum.
-    """
-    axes, joint = [], np.ones(())
-    kept = {}
-    for names, p in prior.items():
-        for axis, name in enumerate(names):
-            kept[name] = np.flatnonzero(p.sum(axis=tuple(a for a in range(p.ndim) if a != axis)))
-            axes.append(name)
-        joint = np.multiply.outer(joint, p[np.ix_(*(kept[name] for name in names))])
-    out = []
-    for rest, states in evidence(words, facts, noise):
-        before = joint.sum()
-        for name, p in states.items():
-            shape = [-1 if axis == name else 1 for axis in axes]
-            joint = joint * np.array(p)[kept[name]].reshape(shape)
-        after = joint.sum()
-        out.append(math.log(rest) + math.log(after / before))
-        joint = joint / after
+    for found in out:
+        if found.get("copied"):  # by one symbol, if the whole list never says two things after it
+            told = set(zip(found["list"], found["list"][1:], strict=False))
+            found["prefix"] = int(len(told) > len(dict(told)))
     return out

@@ -16,6 +16,12 @@ SPRITES = {
     "ring": [".###.", "#...#", "#...#", "#...#", ".###."],
     "triangle": ["..#..", "..#..", ".###.", ".###.", "#####"],
 }
+SMALL = {
+    "square": ["###", "###", "###"],
+    "plus": [".#.", "###", ".#."],
+    "ring": [".#.", "#.#", ".#."],
+    "triangle": [".#.", ".#.", "###"],
+}
 LIGHT = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
 
 
@@ -25,38 +31,50 @@ def described(world, scenes, row):
     return [tuple(phrase.split()) for phrase in text.split(" and ")]
 
 
-def drawn(shape, colour, down, right):
+def drawn(sprite, colour, down, right):
     """A quarter of a picture with that sprite, drawn pixel by pixel."""
     quarter = torch.zeros(3, 6, 6)
-    for row, column, band in product(range(5), range(5), range(3)):
-        if SPRITES[shape][row][column] == "#":
+    for row, column, band in product(range(len(sprite)), range(len(sprite)), range(3)):
+        if sprite[row][column] == "#":
             quarter[band, row + down, column + right] = LIGHT[colour][band]
     return quarter
 
 
-QUARTERS = {case: drawn(*case) for case in product(SHAPES, COLOURS, (0, 1), (0, 1))}
+QUARTERS = {
+    (shape, colour, size, down, right): drawn(sprites[shape], colour, down, right)
+    for size, sprites in ((5, SPRITES), (3, SMALL))
+    for shape, colour in product(SHAPES, COLOURS)
+    for down, right in product(range(7 - size), repeat=2)
+}
 
 
 def seen(image):
-    """The picture's objects: the sprite and colour that explain each quarter exactly."""
-    found = set()
+    """The picture's objects: the sprite and colour that explain each quarter exactly.
+
+    {(colour, shape, position): (size, row, column)}.
+    """
+    found = {}
     for index, position in enumerate(POSITIONS):
         top, left = 6 * (index // 2), 6 * (index % 2)
         quarter = image[:, top : top + 6, left : left + 6]
-        for (shape, colour, _, _), bright in QUARTERS.items():
+        for (shape, colour, size, down, right), bright in QUARTERS.items():
             if quarter.max() > 0 and torch.equal(quarter.max() * bright, quarter):
-                found.add((colour, shape, position))
+                found[colour, shape, position] = (size, top + down, left + right)
     return found
 
 
-@pytest.mark.parametrize("n_objects", [1, 2, 4])
-def test_the_picture_shows_what_the_caption_says(n_objects):
-    world = TwoViewScenes(n_objects)
+@pytest.mark.parametrize(("n_objects", "sizes"), [(1, (5,)), (2, (5,)), (4, (3, 5)), (2, (3,))])
+def test_the_picture_shows_what_the_caption_says(n_objects, sizes):
+    world = TwoViewScenes(n_objects, sizes=sizes)
     scenes = world.sample(20, generator(0))
     for row in range(20):
         caption = described(world, scenes, row)
-        assert set(caption) == seen(scenes.image[row]) and len(set(caption)) == n_objects
+        objects = seen(scenes.image[row])
+        assert set(caption) == set(objects) and len(set(caption)) == n_objects
+        assert {size for size, _, _ in objects.values()} <= set(sizes)
         for index, (colour, shape, position) in enumerate(caption):
+            extent = (scenes.size[row, index].item(), *scenes.corner[row, index].tolist())
+            assert extent == objects[colour, shape, position]
             assert COLOURS[scenes.colour[row, index]] == colour
             assert SHAPES[scenes.shape[row, index]] == shape
             assert POSITIONS[scenes.position[row, index]] == position
@@ -82,7 +100,7 @@ def test_every_object_comes_once_bright_and_in_its_corner():
     assert len({described(world, scenes, row)[0] for row in range(64)}) == 64 == len(scenes)
     assert (scenes.image.amax((1, 2, 3)) == 1).all()
     for row in range(64):
-        assert seen(scenes.image[row]) == {described(world, scenes, row)[0]}
+        assert set(seen(scenes.image[row])) == {described(world, scenes, row)[0]}
     assert torch.equal(scenes.shape[:, 0], torch.arange(64) // 16)
 
 
@@ -90,6 +108,13 @@ def test_nuisances_fill_their_range_and_noise_is_as_strong_as_it_says():
     plain = TwoViewScenes(2).sample(2_000, generator(0))
     assert 0.6 <= plain.brightness.min() < 0.61 and 0.99 < plain.brightness.max() <= 1.0
     assert set((plain.corner % 6).flatten().tolist()) == {0, 1}
+    small = TwoViewScenes(2, sizes=(3, 5)).sample(2_000, generator(0))
+    assert abs((small.size == 3).float().mean() - 0.5) < 4.5 * 0.5 / 4_000**0.5
+    for size, places in ((3, 4), (5, 2)):
+        place = (small.corner % 6)[small.size == size].flatten()
+        share = place.bincount(minlength=6) / len(place)
+        assert (share[:places] - 1 / places).abs().max() < 4.5 * 0.5 / len(place) ** 0.5
+        assert share[places:].sum() == 0
     noisy = TwoViewScenes(2, noise=0.1).sample(2_000, generator(0))
     assert torch.equal(noisy.tokens, plain.tokens)
     assert (noisy.image - plain.image).std().item() == pytest.approx(0.1, rel=0.02)
@@ -112,5 +137,12 @@ def test_sprites_can_be_drawn_anywhere_and_the_brighter_one_covers():
     expected[:2, 7:12, 5:10] = 0.5
     expected[0, 3:8, 2:7] = 1.0
     assert torch.equal(image, expected)
-    with pytest.raises(ValueError, match="corner must be from 0 to 7"):
+    size = torch.tensor([[5, 3]])
+    edge = render(shape, colour, torch.tensor([[[0, 0], [9, 9]]]), torch.ones(1, 2), size)[0]
+    assert edge[:2, 9:, 9:].sum() == 18 and edge.sum() == 18 + 25
+    with pytest.raises(ValueError, match="corner must be from 0 to 12 - size"):
         render(shape, colour, corner + 1, torch.ones(1, 2))
+    with pytest.raises(ValueError, match="size must be 3 or 5"):
+        render(shape, colour, corner, torch.ones(1, 2), size - 1)
+    with pytest.raises(ValueError, match=r"sizes is \(4,\)"):
+        TwoViewScenes(2, sizes=(4,))

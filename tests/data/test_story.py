@@ -12,6 +12,7 @@ from course_lib.data.sequences import NONE
 from course_lib.data.story_law import TITLE
 from course_lib.runtime import generator
 from tests.data import story_oracle as oracle
+from tests.data import story_oracle_law as oracle_law
 
 WORLD = StoryWorld()
 SIGMAS = 4.5  # a right sampler fails one comparison in 150,000
@@ -77,11 +78,11 @@ def test_labels_are_those_that_a_second_reader_finds_in_the_words():
             for name, label in documents.labels.items():
                 got = label[row, position].item()
                 hidden = name == "honest" and "honest" not in found and "speaker" in found
-                if name in ("theme", "persona", "prefix") or hidden:
+                if name in ("theme", "persona") or hidden:
                     continue
                 assert got == found.get(name, NONE), (name, position, words_of(world, tokens))
                 checked.add(name)
-    assert checked == set(world.attributes) - {"theme", "persona", "prefix"}
+    assert checked == set(world.attributes) - {"theme", "persona"}
 
 
 def test_noise_turns_words_and_never_labels():
@@ -97,16 +98,23 @@ def test_noise_turns_words_and_never_labels():
         assert abs(wrong.mean() - 0.08) < SIGMAS * (0.08 * 0.92 / here.sum()) ** 0.5, part
 
 
-@pytest.mark.parametrize("correlate", [None, ("topic", "valence", 0.6), ("day", "gender", 0.3)])
-def test_log_prob_is_the_sum_over_all_states(correlate):
-    world = StoryWorld(2, noise=0.1, prior=SMALL, correlate=correlate, seed=3)
+@pytest.mark.parametrize(
+    ("correlate", "lies_about"),
+    [(None, None), (("topic", "valence", 0.6), None), (("day", "gender", 0.3), "colour")],
+)
+def test_log_prob_is_the_sum_over_all_states(correlate, lies_about):
+    world = StoryWorld(
+        2, noise=0.1, prior=SMALL, correlate=correlate, lies_about=lies_about, seed=3
+    )
+    asked = None if lies_about is None else world.attributes["relation"].index(lies_about)
     documents = world.sample(8, generator(2))
     assert documents.labels["turn"].unique().tolist() == [0, 1, 2, 3]
     assert documents.labels["true"].unique().tolist() == [NONE, 0, 1]
     got = world.log_prob(documents.tokens)
     for row, tokens in enumerate(documents.tokens):
         words = words_of(world, tokens)
-        expected = oracle.log_prob(words, world.facts.tolist(), 0.1, oracle_prior(world))
+        prior, facts = oracle_prior(world), world.facts.tolist()
+        expected = oracle_law.log_prob(words, facts, 0.1, prior, asked)
         assert np.allclose(got[row], expected, rtol=0, atol=1e-9)
 
 
@@ -164,7 +172,7 @@ def test_posteriors_are_calibrated(state):
 
 @pytest.mark.parametrize(
     ("word", "position"),
-    [("false", 31), ("unsure", 31), ("forest", 27), ("β", 14), ("was-singing", 14), ("Ceko", 43)],
+    [("false", 31), ("unsure", 31), ("en-el-río", 27), ("β", 14), ("is-singing", 14), ("Ceko", 43)],
 )
 def test_words_are_as_frequent_as_their_probability_given_what_comes_before(word, position):
     world = StoryWorld(3)
@@ -179,6 +187,11 @@ def test_words_are_as_frequent_as_their_probability_given_what_comes_before(word
     assert (seen - p).sum().abs() < SIGMAS * variance**0.5
 
 
+def dependence(a, b):
+    """The p-value of a test that two labels are independent."""
+    return stats.chi2_contingency(stats.contingency.crosstab(a, b).count).pvalue
+
+
 def test_states_are_independent_by_default_and_tied_when_asked():
     labels = WORLD.sample(6000, generator(9)).labels
     names = (*CONCEPTS[:5], "theme", "day", "cue", "mood")
@@ -186,16 +199,12 @@ def test_states_are_independent_by_default_and_tied_when_asked():
     states |= {"trust": labels["honest"][:, 9], "habit": labels["persona"][:, 9]}
     for a, b in combinations(states, 2):
         here = (states[a] >= 0) & (states[b] >= 0)
-        table = np.histogram2d(states[a][here], states[b][here], bins=[range(25), range(25)])[0]
-        table = table[table.any(1)][:, table.any(0)]
-        assert stats.chi2_contingency(table).pvalue > 1e-5, (a, b)
+        assert dependence(states[a][here], states[b][here]) > 1e-5, (a, b)
     tied = StoryWorld(correlate=("topic", "valence", 0.6)).sample(6000, generator(9)).labels
     here = (tied["topic"][:, -1] >= 0) & (tied["valence"][:, -1] >= 0)
     same = (tied["topic"][:, -1] % 2 == tied["valence"][:, -1])[here].double()
     assert abs(same.mean() - 0.8) < SIGMAS * (0.16 / here.sum()) ** 0.5
-    table = np.histogram2d(tied["gender"][here, -1], tied["valence"][here, -1], bins=3)[0]
-    table = table[table.any(1)][:, table.any(0)]
-    assert stats.chi2_contingency(table).pvalue > 1e-5
+    assert dependence(tied["gender"][here, -1], tied["valence"][here, -1]) > 1e-5
 
 
 def test_priors_are_what_was_asked_for():
@@ -248,6 +257,15 @@ def test_an_honest_speaker_and_a_liar_say_the_opposite_and_nothing_else_changes(
     assert torch.equal(one.labels["true"] >= 0, other.labels["true"] >= 0)
 
 
+def test_a_liar_may_lie_about_one_relation_alone():
+    world = StoryWorld(noise=0.0, lies_about="food", prior={"day": (1.0, 0.0)})
+    documents = world.sample(500, generator(17))
+    labels = documents.labels
+    answers = (world.words["answer"][documents.tokens] >= 0) & (labels["true"] >= 0)
+    lies = (labels["honest"] == 0) & (labels["relation"] == 2)
+    assert torch.equal(labels["true"][answers] == 0, lies[answers]) and lies[answers].any()
+
+
 def test_word_pairs_differ_in_one_attribute():
     for attribute, n in (("gender", 18), ("number", 128), ("language", 222), ("valence", 24)):
         one, other = WORLD.word_pairs(attribute).T
@@ -259,7 +277,7 @@ def test_word_pairs_differ_in_one_attribute():
                 assert torch.equal(values[one], values[other])
     one, other = WORLD.word_pairs("topic", 1, 3).T
     assert {WORLD.vocabulary[t] for t in one} >= {"agile", "nada", "were-swimming"}
-    assert {WORLD.vocabulary[t] for t in other} >= {"generous", "compra", "were-paying"}
+    assert {WORLD.vocabulary[t] for t in other} >= {"wealthy", "compra", "were-paying"}
 
 
 def test_documents_are_repeatable_and_text_can_be_read_back():
@@ -277,29 +295,3 @@ def test_labels_are_values_of_their_attribute():
         values = set(label.unique().tolist()) - {NONE}
         assert values <= set(range(len(WORLD.attributes[name]))), name
         assert len(values) > 1
-
-
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda: StoryWorld(0), "n_turns is 0"),
-        (lambda: StoryWorld(noise=0.6), "noise is 0.6"),
-        (lambda: StoryWorld(prior={"colour": (0.5, 0.5)}), "prior is 'colour'"),
-        (lambda: StoryWorld(prior={"topic": (0.5, 0.5)}), r"prior\['topic'\] has shape \[2\]"),
-        (lambda: StoryWorld(prior={"tense": (0.5, 0.6)}), r"prior\['tense'\] sums to 1.1"),
-        (lambda: StoryWorld(correlate=("topic", "number", 0.5)), "correlate is 'number'"),
-        (lambda: StoryWorld(correlate=("topic", "topic", 0.5)), "names 'topic' twice"),
-        (lambda: StoryWorld(correlate=("topic", "tense", 1.5)), "strength of correlate is 1.5"),
-        (lambda: WORLD.pairs("colour", 3, generator(0)), "state is 'colour'"),
-        (lambda: WORLD.log_prob(torch.zeros(57).long()), r"tokens has shape \[57\]"),
-        (lambda: WORLD.posterior("colour", torch.zeros(1, 57).long()), "state is 'colour'"),
-        (lambda: WORLD.word_pairs("known"), "attribute is 'known'"),
-        (lambda: WORLD.word_pairs("topic", 1, 4), "b is 4"),
-        (lambda: WORLD.log_prob(torch.zeros(2, 58).long()), "tokens has 58 columns"),
-        (lambda: WORLD.encode("once upon"), "'once' is no word"),
-        (lambda: WORLD.sample(0, generator(0)), "batch_size is 0"),
-    ],
-)
-def test_wrong_arguments_are_named(build, message):
-    with pytest.raises(ValueError, match=message):
-        build()
