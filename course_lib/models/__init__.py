@@ -1,5 +1,29 @@
-"""The models of the course. So far: the toy models of superposition, batched over instances."""
+"""The models of the course.
 
+Toy models of superposition, batched over instances; a GPT that reads in one sitting, a GRU that
+reads and then writes, a small convolutional network; one trainer for these three. `load(name)`
+gives those that come with the course trained, `card(name)` what is known of them.
+"""
+
+from course_lib.models.cnn import CNN, CNNConfig
+from course_lib.models.gpt import GPT, GPTConfig, KVCache
+from course_lib.models.gru import GRU, GRUConfig
 from course_lib.models.toy import ToyModel
+from course_lib.models.training import Trainer
+from course_lib.models.zoo import Card, card, load, names
 
-__all__ = ["ToyModel"]
+__all__ = [
+    "CNN",
+    "GPT",
+    "GRU",
+    "CNNConfig",
+    "Card",
+    "GPTConfig",
+    "GRUConfig",
+    "KVCache",
+    "ToyModel",
+    "Trainer",
+    "card",
+    "load",
+    "names",
+]

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from course_lib import runtime, validate
 from course_lib.data.sequences import NONE
-from course_lib.models.next_token import next_token_loss
+from course_lib.models.next_token import check_tokens, next_token_loss
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -41,7 +41,6 @@ class GPTConfig:
         d_vocab: tokens it knows.
         n_ctx: tokens it can see at once.
         d_model, n_heads, n_layers: n_heads divides d_model.
-        d_mlp: hidden units of an MLP; 4 d_model when 0.
         positions: "learned" adds a vector per place, "rotary" turns queries and keys by it.
         tied: whether the unembedding is the embedding, one tensor.
     """
@@ -51,14 +50,12 @@ class GPTConfig:
     d_model: int = 64
     n_heads: int = 4
     n_layers: int = 2
-    d_mlp: int = 0
     positions: str = "learned"
     tied: bool = False
 
     def __post_init__(self) -> None:
         for name in ("d_vocab", "n_ctx", "d_model", "n_heads", "n_layers"):
             validate.positive_int(name, getattr(self, name))
-        validate.positive_int("d_mlp", self.d_mlp, 0)
         validate.choice("positions", self.positions, ("learned", "rotary"))
         if self.d_model % self.n_heads:
             raise ValueError(
@@ -164,14 +161,13 @@ def rotate(
 
 
 class MLP(nn.Module):
-    """Linear, GELU (its tanh form, as in GPT-2), linear."""
+    """Linear to 4 d_model neurons, GELU (its tanh form, as in GPT-2), linear back."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        d_mlp = config.d_mlp or 4 * config.d_model
-        self.up = nn.Linear(config.d_model, d_mlp)
+        self.up = nn.Linear(config.d_model, 4 * config.d_model)
         self.act = nn.GELU(approximate="tanh")
-        self.down = nn.Linear(d_mlp, config.d_model)
+        self.down = nn.Linear(4 * config.d_model, config.d_model)
 
     def forward(self, x: Float[Tensor, "batch seq d_model"]) -> Float[Tensor, "batch seq d_model"]:
         return self.down(self.act(self.up(x)))
@@ -209,7 +205,12 @@ class GPT(nn.Module):
     Args:
         config: its shape.
         seed: of the initial weights.
+
+    Attributes:
+        n_given: the first tokens of a sequence, which are never predicted.
     """
+
+    n_given = 1
 
     def __init__(self, config: GPTConfig, *, seed: int = 0) -> None:
         super().__init__()
@@ -266,13 +267,13 @@ class GPT(nn.Module):
     ) -> Int[Tensor, "batch seq+n_new"]:
         """`tokens` and n_new more: each the likeliest, or drawn from softmax(logits / temperature).
 
-        Raises ValueError when a temperature above 0 comes without a generator, or when all do not
-        fit into n_ctx.
+        Raises ValueError when a temperature above 0 comes without a generator, or when all but
+        the last do not fit into n_ctx.
         """
         validate.positive_int("n_new", n_new)
         if validate.number("temperature", temperature, 0.0) > 0 and generator is None:
             raise ValueError("generator is None; give one to draw at a temperature above 0.")
-        self._check(tokens, n_new)
+        self._check(tokens, n_new - 1)  # the last one is not read
         cache, new = KVCache(), tokens
         for _ in range(n_new):
             logits = self(new, cache)[:, -1]
@@ -286,17 +287,6 @@ class GPT(nn.Module):
         return tokens
 
     def _check(self, tokens: Tensor, n_others: int) -> None:
-        validate.shape("tokens", tokens, ("batch", "seq"))
-        if tokens.is_floating_point() or tokens.dtype == torch.bool or tokens.numel() == 0:
-            raise ValueError(
-                f"tokens has shape {list(tokens.shape)} and dtype {tokens.dtype}; it must hold one "
-                "whole number at least."
-            )
-        n_tokens, config = tokens.shape[1] + n_others, self.config
-        if n_tokens > config.n_ctx:
-            raise ValueError(f"{n_tokens} tokens do not fit into n_ctx = {config.n_ctx}.")
-        low, high = tokens.aminmax()
-        if low < NONE or high >= config.d_vocab:
-            raise ValueError(
-                f"tokens go from {low} to {high}; they must be from 0 to {config.d_vocab - 1}."
-            )
+        check_tokens(tokens, self.config.d_vocab, lowest=NONE)
+        if (n_tokens := tokens.shape[1] + n_others) > self.config.n_ctx:
+            raise ValueError(f"{n_tokens} tokens do not fit into n_ctx = {self.config.n_ctx}.")

@@ -1,12 +1,14 @@
-"""The loss of all models that predict the next token, and what no model can beat."""
+"""What all models that predict the next token share: their loss, its floor, checks of tokens."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from course_lib import validate
 from course_lib.data.sequences import NONE
 
 if TYPE_CHECKING:
@@ -25,11 +27,25 @@ def next_token_loss(
     """
     targets = tokens[:, -logits.shape[1] :]
     real = targets != NONE
-    return F.cross_entropy(logits[real].float(), targets[real], reduction="none")
+    exact = torch.promote_types(logits.dtype, torch.float32)  # half precision is not enough here
+    return F.cross_entropy(logits[real].to(exact), targets[real], reduction="none")
 
 
 def floor(
-    world: TokenWorld, tokens: Int[Tensor, "batch seq"], n_predicted: int
+    world: TokenWorld, tokens: Int[Tensor, "batch seq"], n_given: int = 1
 ) -> Float[Tensor, " n"]:
-    """What `next_token_loss` would be of a model that knows the world's law, token by token."""
-    return -world.log_prob(tokens)[:, -n_predicted:][tokens[:, -n_predicted:] != NONE]
+    """What `next_token_loss` is, token by token, for who knows the world's law."""
+    return -world.log_prob(tokens)[:, n_given:][tokens[:, n_given:] != NONE]
+
+
+def check_tokens(tokens: Int[Tensor, "batch seq"], d_vocab: int, lowest: int = 0) -> None:
+    """Raise ValueError unless tokens are one or more whole numbers, `lowest` to d_vocab - 1."""
+    validate.shape("tokens", tokens, ("batch", "seq"))
+    if tokens.is_floating_point() or tokens.dtype == torch.bool or tokens.numel() == 0:
+        raise ValueError(
+            f"tokens has shape {list(tokens.shape)} and dtype {tokens.dtype}; it must hold one "
+            "whole number at least."
+        )
+    low, high = (int(end) for end in tokens.aminmax())
+    if low < lowest or high >= d_vocab:
+        raise ValueError(f"tokens go from {low} to {high}; they must be from 0 to {d_vocab - 1}.")

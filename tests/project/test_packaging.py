@@ -26,7 +26,7 @@ NEEDS = [Requirement(text) for text in re.findall(r'"([a-z][a-z-]+>=[^"]+)"', PY
 LAZY = sorted(
     {"matplotlib", "ipywidgets", "sklearn", "scipy", "safetensors", "tqdm", "jaxtyping", "IPython"}
 )
-DATA = {".py", ".json", ".js", ".css"}
+DATA = {".py", ".json", ".js", ".css", ".safetensors"}
 
 
 @pytest.mark.parametrize("need", NEEDS, ids=str)

@@ -1,0 +1,304 @@
+"""A stored model is what its card says, or a clear error; a training can be made again."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+import torch
+
+from course_lib import data, models
+from course_lib.models import measures, recipes, tasks, train, zoo
+from course_lib.models.gpt import GPT, GPTConfig
+from course_lib.models.recipes import RECIPES, Recipe, gpt
+from course_lib.models.training import weights_of
+from course_lib.runtime import TrainingStopped, generator
+from tests.models.worlds import Chain, StopAt
+
+TINY = Recipe(
+    world=("Chain", {}),
+    config=gpt(d_model=8, n_heads=2, n_layers=2, tied=True),
+    training={"steps": 30, "batch_size": 16, "lr": 1e-2},
+    measure=measures.against_the_floor,
+    bands={"excess": (0.0, 1.0)},
+    n_snapshots=4,
+)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def chain(monkeypatch):
+    monkeypatch.setattr(tasks, "Chain", Chain, raising=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the files of a trained model."""
+    tasks.Chain = Chain
+    folder = tmp_path_factory.mktemp("made")
+    train.make("tiny", TINY, folder, scale="quick", device=CPU)
+    return folder
+
+
+@pytest.fixture
+def mine(folder, tmp_path):
+    """A copy of its own for a test that spoils it."""
+    return shutil.copytree(folder, tmp_path / "mine")
+
+
+def same(one, other):
+    return all(map(torch.equal, one.state_dict().values(), other.state_dict().values()))
+
+
+def test_a_model_made_again_is_the_same_and_leaves_no_checkpoint(folder, tmp_path):
+    train.make("tiny", TINY, tmp_path, scale="quick", device=CPU)
+    assert same(zoo.load(str(folder / "tiny")), zoo.load(str(tmp_path / "tiny")))
+    assert zoo.card(str(folder / "tiny")) == zoo.card(str(tmp_path / "tiny"))
+    names = {"tiny.json", "tiny.safetensors", "tiny-steps.safetensors"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_the_card_says_what_the_model_is_and_what_it_does(folder):
+    told, model = zoo.card(str(folder / "tiny")), zoo.load(str(folder / "tiny"))
+    assert (told.model, told.world, told.seed, told.scale) == ("GPT", "Chain", 0, "quick")
+    assert told.data == "480 draws of 6 tokens, each made anew"
+    assert not model.training and model.unembed.weight is model.embed.weight
+    again = measures.against_the_floor(model, told.make_world())
+    assert told.measures == {name: float(f"{value:.4g}") for name, value in again.items()}
+    assert told.measures["loss"] > told.measures["floor"] > 0
+    assert told.outside() == []
+    assert replace(told, bands={"excess": [0.0, 1e-6]}).outside() == ["excess"]
+    assert told.accuracy["token"]["read_out"] > 0.9 > told.accuracy["token"]["commonest"]
+
+
+def test_weights_along_training_can_be_loaded(folder):
+    name = str(folder / "tiny")
+    told = zoo.card(name)
+    assert told.snapshots == [0, 10, 17, 30]
+    start, end = zoo.load(name, step=0), zoo.load(name, step=30)
+    fresh = TINY.make_model(Chain())
+    for key, weight in weights_of(fresh).items():
+        torch.testing.assert_close(start.get_parameter(key), weight, rtol=1e-3, atol=1e-6)
+        last = zoo.load(name).get_parameter(key)
+        torch.testing.assert_close(end.get_parameter(key), last, rtol=1e-3, atol=1e-6)
+    with pytest.raises(ValueError, match=r"step is 7; .* at the steps \[0, 10, 17, 30\]"):
+        zoo.load(name, step=7)
+
+
+@pytest.mark.parametrize("file", ["tiny.safetensors", "tiny-steps.safetensors"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_weights_that_are_not_those_of_the_card_are_refused_by_name(mine, file, damage):
+    path = mine / file
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-3] ^= 1
+    path.write_bytes(content if damage == "flip" else content[:-5])
+    if damage == "gone":
+        path.unlink()
+    why = "is not there" if damage == "gone" else "is not what its card says"
+    with pytest.raises(ValueError, match=f"{file} {why}.*course_lib.models.train tiny"):
+        zoo.load(str(mine / "tiny"), step=17 if "steps" in file else None)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "tiny"}'])
+def test_a_damaged_card_is_refused_by_name(mine, text):
+    (mine / "tiny.json").write_text(text)
+    with pytest.raises(ValueError, match="tiny.json is no card of a model.*Make it again"):
+        zoo.load(str(mine / "tiny"))
+
+
+def test_a_card_of_another_shape_is_refused(mine):
+    path = mine / "tiny.json"
+    told = json.loads(path.read_text())
+    told["config"]["d_model"] = 16
+    path.write_text(json.dumps(told))
+    with pytest.raises(ValueError, match=r"embed.weight has shape \[5, 8\]; it must be \[5, 16\]"):
+        zoo.load(str(mine / "tiny"))
+    told["config"] |= {"d_model": 8, "n_layers": 1}
+    path.write_text(json.dumps(told))
+    with pytest.raises(ValueError, match="weights do not fit the model: blocks.1"):
+        zoo.load(str(mine / "tiny"))
+
+
+def test_without_transformers_an_unknown_name_is_told_what_is_missing_and_what_there_is(
+    monkeypatch,
+):
+    monkeypatch.setattr(zoo, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="'gpt2' is no shipped model.*need transformers"):
+        models.load("gpt2")
+
+
+def test_with_transformers_an_unknown_name_goes_to_the_hub(monkeypatch):
+    hub = ModuleType("hub")
+    hub.load_hub = lambda name: f"the hub's {name}"
+    monkeypatch.setitem(sys.modules, "course_lib.models.hub", hub)
+    monkeypatch.setattr(zoo, "find_spec", lambda name: True)
+    assert models.load("EleutherAI/pythia-70m") == "the hub's EleutherAI/pythia-70m"
+
+
+def test_an_unknown_name_has_no_card():
+    with pytest.raises(ValueError, match="name is 'storey'; the models with a card are"):
+        zoo.card("storey")
+
+
+def test_ctrl_c_in_a_training_and_the_same_command_goes_on(tmp_path, folder, monkeypatch):
+    monkeypatch.setitem(RECIPES, "tiny", {"quick": TINY})
+    StopAt.__name__ = "Chain"
+    monkeypatch.setattr(tasks, "Chain", lambda: StopAt(20))
+    with pytest.raises(TrainingStopped):
+        train.make("tiny", TINY, tmp_path, scale="quick", device=CPU)
+    assert {path.name for path in tmp_path.iterdir()} >= {"tiny.training.pt"}
+    monkeypatch.setattr(tasks, "Chain", Chain)
+    assert train.main(["tiny", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    assert same(zoo.load(str(folder / "tiny")), zoo.load(str(tmp_path / "tiny")))
+
+
+def test_the_command_says_whether_the_numbers_are_in_their_bands(tmp_path, monkeypatch, capsys):
+    impossible = replace(TINY, bands={"excess": (0.0, 1e-9)}, n_snapshots=0)
+    monkeypatch.setitem(RECIPES, "tiny", {"quick": TINY, "full": impossible})
+    assert train.main(["tiny", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    assert "within 0 to 1" in capsys.readouterr().out
+    arguments = ["tiny", "--scale", "full", "--out", str(tmp_path / "full"), "--device", "cpu"]
+    assert train.main(arguments) == 1
+    assert "OUTSIDE 0 to 1e-09" in capsys.readouterr().out
+    monkeypatch.setattr(tasks, "Chain", lambda: StopAt(3))
+    assert train.main(["tiny", "--out", str(tmp_path / "b"), "--device", "cpu"]) == 130
+    assert "stopped at step 3 of 30. Run the same command" in capsys.readouterr().out
+
+
+def test_a_folder_that_holds_another_training_or_cannot_be_is_told_in_one_sentence(
+    tmp_path, monkeypatch, capsys
+):
+    other = replace(TINY, training=TINY.training | {"lr": 0.5})
+    monkeypatch.setitem(RECIPES, "tiny", {"quick": TINY, "full": other})
+    monkeypatch.setattr(tasks, "Chain", lambda: StopAt(20))
+    arguments = ["tiny", "--out", str(tmp_path), "--device", "cpu"]
+    assert train.main(arguments) == 130
+    monkeypatch.setattr(tasks, "Chain", Chain)
+    (tmp_path / "file").touch()
+    for wrong in ([*arguments, "--scale", "full"], [*arguments, "--out", str(tmp_path / "file")]):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            train.main(wrong)
+        assert stop.value.code == 2
+        said = capsys.readouterr().err
+        assert ("another training: lr 0.01 (now 0.5)" if "full" in wrong else "file") in said
+
+
+@pytest.mark.parametrize(
+    "arguments", [["no-such-model"], ["digits", "--scale", "full"], ["digits", "--device", "x"]]
+)
+def test_a_command_that_cannot_be_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        train.main(arguments)
+    assert stop.value.code == 2
+    assert arguments[-1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"), [(name, scale) for name in RECIPES for scale in RECIPES[name]]
+)
+def test_every_recipe_makes_a_model_that_takes_its_world(name, scale):
+    how = recipes.recipe(name, scale)
+    world = how.make_world()
+    shape = how.config(world)
+    assert {"steps", "batch_size", "lr"} <= how.training.keys()
+    if scale == "quick":
+        model = how.make_model(world)
+        drawn = world.sample(3, generator(0))
+        batch = (drawn.tokens,) if hasattr(drawn, "tokens") else drawn
+        assert model.loss(*batch).isfinite()
+        assert model.config == shape
+
+
+# --- what is shipped -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_a_shipped_model_loads_in_a_second_and_is_what_its_recipe_makes(name):
+    start = time.perf_counter()
+    model = models.load(name)
+    assert time.perf_counter() - start < 1
+    told = models.card(name)
+    how = recipes.recipe(name, told.scale)
+    assert told.outside() == []
+    assert told.training == dict(how.training) and told.seed == how.seed
+    assert told.bands == {key: list(band) for key, band in how.bands.items()}
+    assert type(told.make_world()) is type(how.make_world())
+    assert model.config == how.config(told.make_world())
+    for step in told.snapshots:
+        assert models.load(name, step=step).config == model.config
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_a_shipped_card_tells_what_is_measured_again(name):
+    told = models.card(name)
+    again = recipes.recipe(name, told.scale).measure(models.load(name), told.make_world())
+    for measure, value in again.items():
+        assert told.measures[measure] == pytest.approx(value, rel=1e-2, abs=1e-4)
+
+
+def test_all_that_is_shipped_is_small_and_belongs_together():
+    files = list(zoo.SHIPPED.iterdir())
+    assert sum(path.stat().st_size for path in files) < 20e6
+    named = {file for name in models.names() for file in models.card(name).sha256}
+    assert {path.name for path in files} == named | {f"{name}.json" for name in models.names()}
+
+
+def test_loading_needs_no_network_and_no_other_library():
+    code = """
+import socket, sys
+sys.modules.update(dict.fromkeys(["sklearn", "matplotlib", "scipy", "tqdm", "transformers"]))
+from course_lib import models
+socket.socket = None
+for name in models.names():
+    models.load(name)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+# --- what is measured ----------------------------------------------------------------------------
+
+
+class Sure(torch.nn.Module):
+    """Says the same next token everywhere, or each next token as it is."""
+
+    n_given = 1
+
+    def __init__(self, tokens):
+        super().__init__()
+        self.tokens, self.calls = tokens, 0
+
+    def forward(self, tokens):
+        best = self.tokens[self.calls : self.calls + len(tokens), 1:]
+        self.calls += len(tokens)
+        return 50.0 * torch.nn.functional.one_hot(best.clamp(min=0), 25)
+
+
+def test_a_player_of_the_games_own_moves_is_always_legal_and_one_of_others_is_not():
+    world = data.TorusGame()
+    games = measures.drawn(world, 64).tokens
+    other = measures.drawn(world, 64, seed=1).tokens
+    share = [measures.games(Sure(t.repeat(2, 1)), world, 64)["legal"] for t in (games, other)]
+    assert share[0] == 1.0
+    assert 0.1 < share[1] < 0.7
+
+
+def test_a_linear_read_out_finds_what_is_there_and_not_what_is_not():
+    model = GPT(GPTConfig(5, 6, d_model=16, n_heads=2, n_layers=1))
+    torch.nn.init.normal_(model.embed.weight, generator=generator(0))
+    parts = []
+    for seed in (1, 2):
+        drawn = Chain().sample(400, generator(seed))
+        coin = torch.randint(2, drawn.tokens.shape, generator=generator(seed + 2))
+        parts.append(replace(drawn, labels={**drawn.labels, "coin": coin}))
+    found = measures.read_out(model, *parts)
+    assert found["token"]["read_out"] == found["parity"]["read_out"] == 1.0
+    assert found["coin"]["read_out"] == pytest.approx(0.5, abs=0.05)
+    assert found["token"]["commonest"] == pytest.approx(0.2, abs=0.05)
