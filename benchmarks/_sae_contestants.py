@@ -2,9 +2,10 @@
 
 Called by benchmarks/sae.py, under the Python that has the library. A contestant is given the
 batches as an iterable and trains one step on each, by the library's own trainer where it has one
-that takes tensors, else by the loop its documentation shows. It returns the dictionary
-[d_sae, d_in] and a function that reconstructs. All have Adam at the same constant rate, the same
-batches in the same order, and unit decoder rows or the library's own default.
+that takes tensors, else by the loop its documentation shows. All see the same batches in the same
+order, start from the same weights, and have Adam at the same constant rate. What is left is the
+library's own: dictionary-learning and sae-lens clip gradients, overcomplete has no b_dec,
+sae-lens leaves decoder norms free, and none but ours and eai-sparsify starts b_dec at the mean.
 """
 
 from __future__ import annotations
@@ -16,46 +17,14 @@ import resource
 import sys
 import time
 import types
-from collections.abc import Callable, Iterable, Iterator
 from unittest.mock import MagicMock
 
 import torch
+from _sae_planted import Batches, Trained, quality, synchronize
 from torch import Tensor
 
-N_FEATURES, PROBABILITY, NOISE = 1024, 0.01, 0.01
-POOL = 32  # batches made ahead, taken in turn
-Result = tuple[Tensor, Callable[[Tensor], Tensor]]
 
-
-class Batches:
-    """`size.steps` batches from a pool, and the time at which the first timed one was asked for."""
-
-    def __init__(self, size: argparse.Namespace) -> None:
-        generator = torch.Generator().manual_seed(size.seed)
-        D = torch.randn(N_FEATURES, size.d_in, generator=generator)
-        self.dictionary = (D / D.norm(dim=1, keepdim=True)).to(size.device)
-        self.size, self.pool = size, []
-        for _ in range(POOL):
-            shape = (size.batch, N_FEATURES)
-            active = torch.rand(shape, generator=generator) < PROBABILITY
-            features = active * (0.5 + torch.rand(shape, generator=generator))
-            noise = NOISE * torch.randn(size.batch, size.d_in, generator=generator)
-            self.pool.append(features.to(size.device) @ self.dictionary + noise.to(size.device))
-
-    def __iter__(self) -> Iterator[Tensor]:
-        for step in range(self.size.steps):
-            if step == self.size.warmup:
-                synchronize()
-                self.started = time.perf_counter()
-            yield self.pool[step % POOL]
-
-
-def synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def ours(size: argparse.Namespace, batches: Batches) -> Result:
+def ours(size: argparse.Namespace, batches: Batches) -> Trained:
     from course_lib.sae import BatchTopKSAE, ReLUSAE, TopKSAE, Trainer
 
     make, argument = {
@@ -63,24 +32,28 @@ def ours(size: argparse.Namespace, batches: Batches) -> Result:
         "relu": (ReLUSAE, size.l1),
     }[size.architecture]  # fmt: skip
     sae = make(size.d_in, size.d_sae, argument, decoder_norm="unit").to(size.device)
+    sae.W_dec.data.copy_(batches.W)
+    sae.W_enc.data.copy_(batches.W.T)
     Trainer(
         sae, batches, steps=size.steps, batch_size=size.batch, lr=size.lr, lr_warmup=0,
         lr_decay=0, sparsity_warmup=0, dead_after=10_000_000, scale_activations=False,
         autocast=size.device == "cuda",
     ).fit()  # fmt: skip
-    return sae.W_dec, sae
+    return Trained(sae.W_dec, lambda x, training: sae.train(training).encode(x), sae.decode)
 
 
-def plain(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
-    """What a good engineer writes first: dense products, autograd, Adam."""
-    W = torch.randn(size.d_sae, size.d_in, device=size.device)
-    W_dec = torch.nn.Parameter(W / W.norm(dim=1, keepdim=True))
-    W_enc = torch.nn.Parameter(W_dec.detach().T.clone())
+def plain(size: argparse.Namespace, batches: Batches) -> Trained:
+    """What a good engineer writes first: dense products, autograd, Adam.
+
+    Its BatchTopK has no threshold for inference and selects within the batch there, too.
+    """
+    W_dec = torch.nn.Parameter(batches.W.clone())
+    W_enc = torch.nn.Parameter(batches.W.T.clone())
     b_enc = torch.nn.Parameter(torch.zeros(size.d_sae, device=size.device))
-    b_dec = torch.nn.Parameter(torch.zeros(size.d_in, device=size.device))
+    b_dec = torch.nn.Parameter(batches.pool[0].mean(dim=0))
     optimizer = torch.optim.Adam([W_dec, W_enc, b_enc, b_dec], lr=size.lr)
 
-    def encode(x: Tensor) -> Tensor:
+    def encode(x: Tensor, training: bool = True) -> Tensor:
         z = torch.relu((x - b_dec) @ W_enc + b_enc)
         if size.architecture == "relu":
             return z
@@ -96,13 +69,14 @@ def plain(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
             loss = loss + size.l1 * z.sum(-1).mean()
         optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
         with torch.no_grad():
+            W_dec.grad -= (W_dec.grad * W_dec).sum(dim=1, keepdim=True) * W_dec
+            optimizer.step()
             W_dec /= W_dec.norm(dim=1, keepdim=True)
-    return W_dec, lambda x: encode(x) @ W_dec + b_dec
+    return Trained(W_dec, encode, lambda z: z @ W_dec + b_dec)
 
 
-def sae_lens(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
+def sae_lens(size: argparse.Namespace, batches: Batches) -> Trained:
     import sae_lens as sl
     from sae_lens.config import SAETrainerConfig
     from sae_lens.training.sae_trainer import SAETrainer
@@ -113,35 +87,52 @@ def sae_lens(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
     sae = getattr(sl, f"{name}TrainingSAE")(
         config(d_in=size.d_in, d_sae=size.d_sae, device=size.device, **own)
     )
+    sae.W_dec.data.copy_(batches.W)
+    sae.W_enc.data.copy_(batches.W.T)
     settings = SAETrainerConfig(
         total_training_samples=size.steps * size.batch, train_batch_size_samples=size.batch,
         lr=size.lr, lr_end=size.lr, device=size.device, autocast=size.device == "cuda",
     )  # fmt: skip
     SAETrainer(settings, sae, iter(batches)).fit()
-    return sae.W_dec, sae
+
+    def encode(x: Tensor, training: bool) -> Tensor:
+        z, pre = sae.encode_with_hidden_pre(x)
+        if size.architecture == "batchtopk" and not training:
+            return pre.where(pre > sae.topk_threshold, 0.0)
+        return z
+
+    return Trained(sae.W_dec, encode, sae.decode)
 
 
-def dictionary_learning(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
+def dictionary_learning(size: argparse.Namespace, batches: Batches) -> Trained:
     _stand_in("nnsight")
     from dictionary_learning.trainers import batch_top_k, standard, top_k
 
-    make = {
-        "topk": top_k.TopKTrainer, "batchtopk": batch_top_k.BatchTopKTrainer,
-        "relu": standard.StandardTrainer,
+    make, own = {
+        "topk": (top_k.TopKTrainer, {"k": size.k}),
+        "batchtopk": (batch_top_k.BatchTopKTrainer, {"k": size.k, "threshold_start_step": 0}),
+        "relu": (
+            standard.StandardTrainer, {"l1_penalty": size.l1, "sparsity_warmup_steps": None}
+        ),
     }[size.architecture]  # fmt: skip
-    own = {"l1_penalty": size.l1} if size.architecture == "relu" else {"k": size.k}
-    if size.architecture == "relu":
-        own |= {"sparsity_warmup_steps": None}
     trainer = make(
         steps=max(size.steps, 10), activation_dim=size.d_in, dict_size=size.d_sae, layer=0,
         lm_name="none", lr=size.lr, warmup_steps=0, device=size.device, seed=0, **own,
     )  # fmt: skip
+    ae = trainer.ae
+    ae.encoder.weight.data.copy_(batches.W)
+    ae.decoder.weight.data.copy_(batches.W.T)
     for step, x in enumerate(batches):
         trainer.update(step, x)
-    return trainer.ae.decoder.weight.T, trainer.ae
+
+    def encode(x: Tensor, training: bool) -> Tensor:
+        choice = {"use_threshold": not training} if size.architecture == "batchtopk" else {}
+        return ae.encode(x, **choice)
+
+    return Trained(ae.decoder.weight.T, encode, ae.decode)
 
 
-def sparsify(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
+def sparsify(size: argparse.Namespace, batches: Batches) -> Trained:
     from sparsify import SparseCoder, SparseCoderConfig
 
     if size.architecture != "topk":
@@ -149,32 +140,40 @@ def sparsify(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
     coder = SparseCoder(
         size.d_in, SparseCoderConfig(num_latents=size.d_sae, k=size.k), device=size.device
     )
+    coder.W_dec.data.copy_(batches.W)
+    coder.encoder.weight.data.copy_(batches.W)
+    coder.b_dec.data.copy_(batches.pool[0].mean(dim=0))
     optimizer = torch.optim.Adam(coder.parameters(), lr=size.lr)
-    for step, x in enumerate(batches):
-        if step == 0:
-            coder.b_dec.data = x.mean(0)
+    for x in batches:
         coder.set_decoder_norm_to_unit_norm()
         optimizer.zero_grad()
         coder(x).fvu.backward()
         coder.remove_gradient_parallel_to_decoder_directions()
         optimizer.step()
-    return coder.W_dec, lambda x: coder(x).sae_out
+
+    def encode(x: Tensor, training: bool) -> Tensor:
+        values, latents, pre = coder.encode(x)
+        return torch.zeros_like(pre).scatter(-1, latents, values)
+
+    return Trained(coder.W_dec, encode, lambda z: z @ coder.W_dec + coder.b_dec)
 
 
-def overcomplete(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
+def overcomplete(size: argparse.Namespace, batches: Batches) -> Trained:
     for name in ("cv2", "timm", "torchvision", "torchvision.transforms", "skimage"):
         _stand_in(name)
     _package_alone("overcomplete")
-    from overcomplete.sae import SAE, BatchTopKSAE, TopKSAE, losses, train
+    from overcomplete.sae import SAE, BatchTopKSAE, TopKSAE, train
 
-    own = {
-        "topk": lambda: TopKSAE(size.d_in, size.d_sae, top_k=size.k, device=size.device),
-        "batchtopk": lambda: BatchTopKSAE(
-            size.d_in, size.d_sae, top_k=size.k * size.batch, device=size.device
-        ),
-        "relu": lambda: SAE(size.d_in, size.d_sae, device=size.device),
-    }
-    sae = own[size.architecture]()
+    make, own = {
+        "topk": (TopKSAE, {"top_k": size.k}),
+        "batchtopk": (BatchTopKSAE, {"top_k": size.k * size.batch}),
+        "relu": (SAE, {}),
+    }[size.architecture]
+    sae = make(size.d_in, size.d_sae, device=size.device, **own)
+    linear = sae.encoder.final_block[0]
+    linear.weight.data.copy_(batches.W)
+    linear.bias.data.zero_()
+    sae.dictionary._weights.data.copy_(batches.W)
 
     def mse(x: Tensor, x_hat: Tensor, *_: Tensor) -> Tensor:
         return (x - x_hat).square().mean()
@@ -182,23 +181,23 @@ def overcomplete(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
     def mse_l1(x: Tensor, x_hat: Tensor, pre: Tensor, z: Tensor, D: Tensor) -> Tensor:
         return mse(x, x_hat) + size.l1 * z.abs().sum(-1).mean() / size.d_in
 
-    assert losses
     train.train_sae(
         sae, batches, mse_l1 if size.architecture == "relu" else mse,
         torch.optim.Adam(sae.parameters(), lr=size.lr), nb_epochs=1, monitoring=0,
         device=size.device,
     )  # fmt: skip
-    return sae.get_dictionary(), lambda x: sae(x)[2]
+    return Trained(
+        sae.get_dictionary(), lambda x, training: sae.train(training).encode(x)[1], sae.decode
+    )
 
 
-def floor(size: argparse.Namespace, batches: Iterable[Tensor]) -> Result:
+def floor(size: argparse.Namespace, batches: Batches) -> None:
     """The encoder's product alone, which no architecture can avoid."""
-    W = torch.randn(size.d_in, size.d_sae, device=size.device)
+    W = batches.W.T.contiguous()
     W = W.bfloat16() if size.device == "cuda" else W
     pre = torch.empty(size.batch, size.d_sae, device=size.device, dtype=W.dtype)
     for x in batches:
         torch.mm(x.to(W.dtype), W, out=pre)
-    return W.T.float(), torch.zeros_like
 
 
 def _stand_in(name: str) -> None:
@@ -229,23 +228,18 @@ CONTESTANTS = {
 def main() -> None:
     size = argparse.Namespace(**json.loads(sys.argv[1]))
     torch.set_num_threads(size.threads)
-    torch.manual_seed(size.seed + 1)  # or weights would start at the planted directions
+    torch.manual_seed(size.seed)
     batches = Batches(size)
-    W_dec, reconstruct = CONTESTANTS[size.library](size, batches)
+    trained = CONTESTANTS[size.library](size, batches)
     synchronize()
     seconds = time.perf_counter() - batches.started
-    x = torch.cat(batches.pool[:4])
-    with torch.no_grad():
-        x_hat = torch.cat([reconstruct(part).float() for part in x.split(size.batch)])
-        fvu = (x - x_hat).square().sum() / (x - x.mean(0)).square().sum()
-        unit = torch.nn.functional.normalize(W_dec.detach().float(), dim=-1)
-        cosine = (batches.dictionary @ unit.T).amax(dim=-1).mean()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if size.device == "cuda":
         peak = torch.cuda.max_memory_allocated() / 2**20
-    steps_per_second = (size.steps - size.warmup) / seconds
-    figures = {"steps_per_second": steps_per_second, "fvu": fvu.item(), "mmcs": cosine.item()}
-    print("RESULT", json.dumps(figures | {"peak_mib": peak}))
+    figures = {"steps_per_second": (size.steps - size.warmup) / seconds, "peak_mib": peak}
+    if trained is not None:
+        figures |= quality(trained, batches)
+    print("RESULT", json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 TopK, BatchTopK and ReLU-L1 on the same planted activations: 1,024 unit directions in d_in 256,
 each active with probability 0.01; d_sae 2048 and 16384, k 32, batch 2048, float32 (on a GPU: TopK
-with d_in 2048, d_sae 65536, k 64, bfloat16 autocast). Every library and architecture is a process
+with d_in 2048, d_sae 65536, k 64, bfloat16 autocast). All see the same batches from the same
+initial weights, so that final FVUs can be compared. Every library and architecture is a process
 of its own (benchmarks/_sae_contestants.py), and rounds are interleaved, so that a busy machine
 slows all alike. Libraries that are not installed are left out; `--peers-python PATH` names a
 Python that has them (`make peers` makes one).
 
-Prints medians over the rounds and writes all figures, with the machine, as JSON. `--profile`
+Prints medians over the rounds: milliseconds a step, steps and inputs a second, peak memory until
+training ended; and from the first round, which is longer, on inputs that were held out: FVU at
+inference and (in brackets) by the selection of training, the share of dead latents, and how well
+the planted directions were found. Writes all figures, with the machine, as JSON. `--profile`
 prints instead where the time of our own step goes.
 """
 
@@ -31,13 +35,16 @@ OURS, FLOOR = "course_lib", "floor"
 LIBRARIES = (
     FLOOR, OURS, "plain PyTorch", "eai-sparsify", "overcomplete", "dictionary-learning", "sae-lens",
 )  # fmt: skip
-STEPS = {2048: (20, 320), 16384: (3, 33), 65536: (20, 220)}  # untimed, all; by d_sae
+# By d_sae: steps that are not timed, and steps that are, in the first round and in the others.
+STEPS = {2048: (20, 480, 100), 16384: (3, 117, 20), 65536: (20, 480, 100)}
 
 
-def run(python: str, library: str, architecture: str, d_sae: int, size: dict) -> dict | None:
+def run(
+    python: str, library: str, architecture: str, d_sae: int, first: bool, size: dict
+) -> dict | None:
     """The figures of one contestant, or None where the library is missing or cannot do it."""
-    warmup, steps = STEPS.get(d_sae, (20, 320))
-    steps = warmup + size["timed"] if size["timed"] else steps
+    warmup, long, short = STEPS.get(d_sae, (20, 480, 100))
+    steps = warmup + (size["timed"] or (long if first else short))
     told = size | {
         "library": library, "architecture": architecture, "d_sae": d_sae,
         "warmup": warmup, "steps": steps,
@@ -61,24 +68,31 @@ def run(python: str, library: str, architecture: str, d_sae: int, size: dict) ->
 
 def table(results: dict[str, list[dict]], architecture: str, d_sae: int, size: dict) -> str:
     middle = {
-        library: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+        library: {
+            key: statistics.median(row[key] for row in rows)
+            for key in ("steps_per_second", "peak_mib")
+        }
         for library, rows in results.items()
     }
     peers = [name for name in middle if name not in (OURS, FLOOR)]
     fastest = max((middle[name]["steps_per_second"] for name in peers), default=float("nan"))
-    floor = middle[FLOOR]["steps_per_second"]
+    floor = middle[FLOOR]["steps_per_second"] if FLOOR in middle else float("nan")
     lines = [
         f"\n{architecture}, d_in {size['d_in']}, d_sae {d_sae}, k {size['k']}, batch "
         f"{size['batch']}, {size['threads']} threads, {size['device']}",
-        f"{'':22}{'ms/step':>9}{'steps/s':>9}{'inputs/s':>10}{'MiB':>7}{'FVU':>7}{'MMCS':>7}"
-        f"{'x fastest peer':>16}{'share of floor':>16}",
+        f"{'':22}{'ms/step':>9}{'steps/s':>9}{'inputs/s':>10}{'MiB':>7}{'FVU':>7}{'':8}{'dead':>6}"
+        f"{'MMCS':>7}{'x fastest peer':>16}{'x floor':>9}",
     ]
     for library, row in sorted(middle.items(), key=lambda item: -item[1]["steps_per_second"]):
-        rate = row["steps_per_second"]
-        quality = f"{row['fvu']:7.3f}{row['mmcs']:7.3f}" if library != FLOOR else f"{'':14}"
+        rate, first, quality = row["steps_per_second"], results[library][0], f"{'':28}"
+        if library != FLOOR:
+            quality = (
+                f"{first['fvu']:7.4f} ({first['fvu_training']:.4f}){first['dead']:6.3f}"
+                f"{first['mmcs']:7.3f}"
+            )
         lines.append(
             f"{library:22}{1e3 / rate:9.1f}{rate:9.2f}{rate * size['batch']:10.0f}"
-            f"{row['peak_mib']:7.0f}{quality}{rate / fastest:16.2f}{rate / floor:16.2f}"
+            f"{row['peak_mib']:7.0f}{quality}{rate / fastest:16.2f}{rate / floor:9.2f}"
         )
     return "\n".join(lines)
 
@@ -105,7 +119,7 @@ def main() -> None:
     parser.add_argument("--libraries", nargs="+", default=list(LIBRARIES))
     parser.add_argument("--d-sae", nargs="+", type=int, default=[65536] if gpu else [2048, 16384])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, help="timed steps, instead of 300 and 30")
+    parser.add_argument("--steps", type=int, help="timed steps, in every round")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--peers-python", default=sys.executable)
     parser.add_argument("--profile", action="store_true")
@@ -125,11 +139,11 @@ def main() -> None:
                 continue
             results: dict[str, list[dict]] = {}
             libraries = list(chosen.libraries)
-            for _ in range(chosen.rounds):
+            for rounds_done in range(chosen.rounds):
                 for library in tqdm(list(libraries), desc=f"{architecture} {d_sae}", leave=False):
                     own = library in (OURS, FLOOR, "plain PyTorch")
                     python = sys.executable if own else chosen.peers_python
-                    figures = run(python, library, architecture, d_sae, size)
+                    figures = run(python, library, architecture, d_sae, rounds_done == 0, size)
                     if figures is None:
                         libraries.remove(library)
                     else:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -92,7 +93,7 @@ def student_source(source: str, where: str) -> str:
     first, last = stub
     if last + 1 != begin:
         raise BuildError(f"{where}: the STUB region must end on the line before BEGIN SOLUTION.")
-    given = [line.replace("# ", "", 1) for line in lines[first + 1 : last]]
+    given = [re.sub("# ?", "", line, count=1).rstrip() for line in lines[first + 1 : last]]
     return "\n".join(lines[:first] + given + lines[end + 1 :])
 
 

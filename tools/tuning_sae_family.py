@@ -3,7 +3,8 @@
     python -m tools.tuning_sae_family              # about ten minutes on one quiet core
     python -m tools.tuning_sae_family TopK ReLU    # some of them, the others stay as stored
 
-Each architecture gets the same four learning rates times its own choices. A cell trains seeds times
+Every choice of an architecture's own is tried with learning rates from FIRST_RATE up, doubled until
+PATIENCE doublings in a row have not helped. A cell trains seeds times
 sparsities side by side, as the chapter does, and is scored by its fraction of variance unexplained
 at the sparsities of SCORED, read off its front. Stored in
 course_lib/claims/tuning/07_sae_family.json with its hash.
@@ -13,17 +14,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import platform
 from collections.abc import Callable
-from datetime import date
 
 import torch
 from tqdm import tqdm
 
 from course_lib import runtime
-from course_lib.claims.core import digest
-from course_lib.claims.tuning import path_of
+from course_lib.claims import stored_tuning
 from course_lib.data import PlantedActivations, SparseFeatures, random_dictionary
 from course_lib.sae import (
     BatchTopKSAE,
@@ -35,11 +32,12 @@ from course_lib.sae import (
     TopKSAE,
 )
 from course_lib.sae.front import score_front, train_front
+from tools.tuning import store
 
 CHAPTER = "07_sae_family"
 D_IN, N_FEATURES, D_SAE, PROBABILITY = 20, 32, 40, 1 / 16
 SPARSITIES, SCORED = (1, 2, 3, 4), (1.5, 2.0, 3.0)
-LEARNING_RATES = (0.01, 0.02, 0.04, 0.08)
+FIRST_RATE, PATIENCE = 0.01, 2
 SEEDS, STEPS, BATCH = 2, 600, 256
 WORLDS = (1000, 1001)  # seeds; the chapter's are below
 
@@ -72,11 +70,14 @@ def tune(name: str, tick: Callable[[], object]) -> dict:
     """All cells of one architecture, and the best."""
     architecture, choices = ARCHITECTURES[name]
     cells = []
-    for values in itertools.product(*choices.values(), LEARNING_RATES):
-        settings = dict(zip([*choices, "lr"], values, strict=True))
-        scores = torch.tensor([score(architecture, settings, seed) for seed in WORLDS])
-        cells.append(settings | {"fvu": round(scores.mean().exp().item(), 4)})
-        tick()
+    for values in itertools.product(*choices.values()):
+        settings, tried = dict(zip(choices, values, strict=True)), []
+        while len(tried) <= PATIENCE or min(tried[:-PATIENCE]) > min(tried[-PATIENCE:]):
+            settings["lr"] = FIRST_RATE * 2 ** len(tried)
+            scores = torch.tensor([score(architecture, settings, seed) for seed in WORLDS])
+            tried.append(round(scores.mean().exp().item(), 4))
+            cells.append(settings | {"fvu": tried[-1]})
+            tick()
     return {"cells": cells, "best": min(cells, key=lambda cell: cell["fvu"])}
 
 
@@ -87,17 +88,12 @@ def main() -> None:
     if unknown := set(names) - set(ARCHITECTURES):
         parser.error(f"no architecture {', '.join(unknown)}; there are {', '.join(ARCHITECTURES)}")
     torch.set_num_threads(1)
-    path = path_of(CHAPTER)
-    stored = json.loads(path.read_text())["tuning"] if path.is_file() else {}
-    choices = [ARCHITECTURES[name][1].values() for name in names]
-    n_cells = sum(len(list(itertools.product(*values, LEARNING_RATES))) for values in choices)
-    with tqdm(total=n_cells) as bar:
+    stored = stored_tuning(CHAPTER) if len(names) < len(ARCHITECTURES) else {}
+    with tqdm(unit=" cells") as bar:
         for name in names:
             stored[name] = tune(name, bar.update)
             tuning = {name: stored[name] for name in ARCHITECTURES if name in stored}
-            made = {"torch": torch.__version__, "machine": platform.machine()}
-            content = made | {"date": str(date.today()), "tuning": tuning, "sha256": digest(tuning)}
-            runtime.write_file(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+            path = store(CHAPTER, tuning)
     print(path)
 
 

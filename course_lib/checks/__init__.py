@@ -7,7 +7,12 @@ with a definition worked out term by term, or with a property that every right a
 `cases` and `exercises` are what a grader builds on; `run` judges without printing.
 """
 
-from course_lib.checks import toy_models  # noqa: F401  (registers its exercises)
+from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in the order of the book)
+    toy_models,
+    saes_from_zero,
+    sae_family,
+    beyond_flat,
+)
 from course_lib.checks.core import Case, Exercise, Report, Result, cases, exercises, run
 from course_lib.checks.feedback import Progress, check, progress
 

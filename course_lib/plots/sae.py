@@ -179,6 +179,20 @@ def success_curves(
     return figure
 
 
+def histograms(
+    values: Mapping[str, Float[Tensor, " n"]], title: str, xlabel: str, n_bins: int = 40
+) -> Figure:
+    """One histogram over [0, 1] per name, as shares of its entries."""
+    figure, ax = plt.subplots(figsize=(6, 3.2))
+    for name, entries in values.items():
+        share = torch.histc(entries, n_bins, 0.0, 1.0) / len(entries)
+        ax.stairs(share, torch.linspace(0, 1, n_bins + 1), fill=True, alpha=0.5, label=name)
+    ax.set(title=title, xlim=(0, 1), xlabel=xlabel, ylabel="share of pairs")
+    ax.set_ylim(top=1.45 * ax.get_ylim()[1])  # room for the legend
+    ax.legend(loc="upper left")
+    return figure
+
+
 def frontier(
     curves: Mapping[str, tuple[Float[Tensor, "n n_seeds"], Float[Tensor, "n n_seeds"]]],
     title: str,

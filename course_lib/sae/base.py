@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 FREE_DECODER_START = 0.1  # norm of a decoder row at the start, where the norm is free to grow
+ROWS = 1024  # of W_dec, looked at together so that they stay in the cache
 OWN_STREAM = 0x5AE  # keeps initial weights apart from a world that was drawn from the same seed
 
 
@@ -175,7 +176,9 @@ class SAE(nn.Module, ABC):
         self, x: Float[Tensor, "*n_instances batch d_in"]
     ) -> Float[Tensor, "*n_instances batch d_in"]:
         """Reconstruct x."""
-        return self.reconstruct(x, self.encode(x))
+        self._check_input(x)
+        z = self.codes(x) if x.ndim == 2 else None
+        return self.reconstruct(x, self.encode(x) if z is None else z)
 
     def reconstruct(
         self,
@@ -269,8 +272,10 @@ class SAE(nn.Module, ABC):
         """Called between backward and the optimiser: for unit rows, keep only what turns them."""
         grad = self.W_dec.grad
         if self.decoder_norm == "unit" and grad is not None:
-            along = (grad * self.W_dec).sum(dim=-1, keepdim=True)
-            grad.addcmul_(along, self.W_dec, value=-1)
+            parts = (tensor.split(ROWS, dim=-2) for tensor in (grad, self.W_dec))
+            for by_rows, rows in zip(*parts, strict=True):
+                along = (by_rows * rows).sum(dim=-1, keepdim=True)
+                by_rows.addcmul_(along, rows, value=-1)
 
     @torch.no_grad()
     def constrain(self) -> None:

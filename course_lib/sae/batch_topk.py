@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,13 +11,12 @@ from torch import Tensor
 from course_lib import validate
 from course_lib.sae.base import Loss
 from course_lib.sae.codes import Codes, batch_topk_codes
-from course_lib.sae.topk import TopKSAE
+from course_lib.sae.topk import TopKSAE, cut, most
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
 THRESHOLD_MEMORY = 0.99  # of the running mean that becomes the threshold at inference
-GUESS = 0.8  # of the threshold, below which training does not look for the largest
 
 
 class BatchTopKSAE(TopKSAE):
@@ -28,7 +28,8 @@ class BatchTopKSAE(TopKSAE):
     Source: Bussmann et al. 2024, "BatchTopK Sparse Autoencoders" (arXiv:2412.06410), section 3.
 
     Args:
-        k: active latents per input, on average over a batch; need not be whole.
+        k: active latents per input, on average over a batch; need not be whole; one number, or one
+            for each instance.
         d_in, d_sae, aux_k, n_instances, decoder_norm, seed: as in `TopKSAE`.
 
     Attributes:
@@ -39,7 +40,7 @@ class BatchTopKSAE(TopKSAE):
         self,
         d_in: int,
         d_sae: int,
-        k: float,
+        k: float | Sequence[float],
         *,
         aux_k: int | None = None,
         n_instances: int | None = None,
@@ -50,16 +51,17 @@ class BatchTopKSAE(TopKSAE):
             d_in, d_sae, 1, aux_k=aux_k, n_instances=n_instances, decoder_norm=decoder_norm,
             seed=seed,
         )  # fmt: skip
-        self.k = validate.number("k", k, 1 / d_sae, d_sae)
+        self.k = self.one_or_each(k, lambda k: validate.number("k", k, 1 / d_sae, d_sae))
         self.register_buffer("threshold", torch.zeros(self.lead))
 
     def activate(self, pre: Tensor) -> Tensor:
         if not self.training:
             return torch.where(pre > self.threshold[..., None, None], pre, 0.0).relu()
         values = pre.relu().flatten(len(self.lead))
-        n = int(self.k * (values.shape[-1] // self.d_sae))
-        kept, latents = values.topk(n, dim=-1, sorted=False)
-        return torch.zeros_like(values).scatter(-1, latents, kept).view_as(pre)
+        batch = values.shape[-1] // self.d_sae
+        n = self.one_or_each(self.k, lambda k: int(k * batch))
+        kept, latents = values.topk(most(n), dim=-1, sorted=isinstance(n, tuple))
+        return torch.zeros_like(values).scatter_(-1, latents, cut(kept, n)).view_as(pre)
 
     def loss(
         self,
@@ -76,8 +78,7 @@ class BatchTopKSAE(TopKSAE):
     def codes(self, x: Float[Tensor, "batch d_in"]) -> Codes | None:
         if not self.training or not self.computes_like(BatchTopKSAE):
             return None
-        guess = GUESS * float(self.threshold)
-        return batch_topk_codes(x, self.encoder, self.k, guess)
+        return batch_topk_codes(x, self.encoder, self.k)
 
     @torch.no_grad()
     def _follow(self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes) -> None:

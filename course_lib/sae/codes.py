@@ -1,12 +1,13 @@
 """Latents of which few are active, kept as what is active: selecting and decoding at cost k.
 
 A batch of `Codes` is a matrix [batch, d_sae] in compressed sparse rows. Only the encoder's product
-touches every latent; it is taken a few rows at a time, and its results are dropped once the
-largest are found. Decoding and every gradient cost the number of active latents.
+touches every latent, and what it finds is dropped but for the largest. Decoding and every gradient
+cost the number of active latents.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.sae.selection import Encoder, above, encode, largest
+from course_lib.sae.selection import Encoder, Found, above, largest, sample, top_k
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -66,7 +67,9 @@ class Codes:
 
     def dense(self) -> Float[Tensor, "batch d_sae"]:
         z = self.values.new_zeros(self.pattern.batch_size, self.pattern.d_sae)
-        return z.index_put((self.pattern.inputs, self.pattern.latents), self.values)
+        return z.index_put(
+            (self.pattern.inputs, self.pattern.latents), self.values, accumulate=True
+        )
 
     def l0(self) -> Float[Tensor, ""]:
         """Mean number of active latents per input; entries that are 0 are not active."""
@@ -89,62 +92,44 @@ class Codes:
         return Decode.apply(self.values, W_dec, self.pattern) + b_dec
 
 
-def topk_codes(
-    x: Float[Tensor, "batch d_in"],
-    encoder: Encoder,
-    k: int,
-) -> Codes:
+def topk_codes(x: Float[Tensor, "batch d_in"], encoder: Encoder, k: int) -> Codes:
     """The k largest pre-activations of each input, through a ReLU; ties fall either way."""
-    values, latents = _largest_of_rows(x, encoder, k)
+    values, latents = top_k(x, encoder, k)
     starts = torch.arange(0, len(x) * k + 1, k, device=x.device)
-    return _codes(x, encoder, values.relu_(), Pattern(latents, starts, len(encoder.b_enc)))
+    pattern = Pattern(latents.flatten(), starts, len(encoder.b_enc))
+    return _codes(x, encoder, values.flatten().relu_(), pattern)
 
 
-@torch.no_grad()
-def _largest_of_rows(x: Tensor, encoder: Encoder, k: int) -> tuple[Tensor, Tensor]:
-    found = [largest(pre, k) for pre in encode(x, encoder)]
-    values, latents = (torch.cat(parts).flatten() for parts in zip(*found, strict=True))
-    return values, latents
-
-
-def batch_topk_codes(
-    x: Float[Tensor, "batch d_in"],
-    encoder: Encoder,
-    k: float,
-    guess: float,
-) -> Codes:
-    """The k · batch largest positive pre-activations of the whole batch.
-
-    Exact for any `guess` ≥ 0 of the smallest of them, and fast where the guess is a little low.
-    """
-    n = int(k * len(x))
-    values, entries = above(x, encoder, guess)
-    if len(values) < n and guess > 0:
-        values, entries = above(x, encoder, 0.0)
-    if len(values) > n:
-        top = values.topk(n, sorted=False).indices.sort().values
-        values, entries = values[top], entries[top]
-    return _rows(x, encoder, values, entries)
+def batch_topk_codes(x: Float[Tensor, "batch d_in"], encoder: Encoder, k: float) -> Codes:
+    """The k · batch largest positive pre-activations of the whole batch."""
+    n, some = int(k * len(x)), sample(x, encoder)
+    for surplus in (1.5, 5.0, math.inf):
+        expected = surplus * k * len(some)
+        bound = 0.0
+        if expected < some.numel():
+            bound = largest(some.view(1, -1), math.ceil(expected))[0].min().clamp_min(0.0).item()
+        found = above(x, encoder, bound)
+        if len(found.values) >= n or bound == 0:
+            break
+    if len(found.values) > n:
+        top = found.values.topk(n, sorted=False).indices.sort().values
+        found = Found(*(part.index_select(0, top) for part in found))
+    return _rows(x, encoder, found)
 
 
 def relu_codes(
-    x: Float[Tensor, "batch d_in"],
-    encoder: Encoder,
-    max_density: float,
+    x: Float[Tensor, "batch d_in"], encoder: Encoder, max_density: float
 ) -> Codes | None:
-    """All positive pre-activations; None if they are more than `max_density` of all.
-
-    That is judged on the first rows, so that little is computed in vain.
-    """
-    found = above(x, encoder, 0.0, max_density)
-    return None if found is None else _rows(x, encoder, *found)
+    """All positive pre-activations; None if they seem to be more than `max_density` of all."""
+    if (sample(x, encoder) > 0).float().mean() > max_density:
+        return None
+    return _rows(x, encoder, above(x, encoder, 0.0))
 
 
-def _rows(x: Tensor, encoder: Encoder, values: Tensor, entries: Tensor) -> Codes:
-    d_sae = len(encoder.b_enc)
-    count = torch.bincount(entries // d_sae, minlength=len(x))
-    pattern = Pattern(entries % d_sae, F.pad(count.cumsum(0), (1, 0)), d_sae)
-    return _codes(x, encoder, values, pattern)
+def _rows(x: Tensor, encoder: Encoder, found: Found) -> Codes:
+    count = torch.bincount(found.inputs, minlength=len(x))
+    pattern = Pattern(found.latents, F.pad(count.cumsum(0), (1, 0)), len(encoder.b_enc))
+    return _codes(x, encoder, found.values, pattern)
 
 
 def _codes(x: Tensor, encoder: Encoder, values: Tensor, pattern: Pattern) -> Codes:

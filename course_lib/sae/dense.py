@@ -19,36 +19,34 @@ from course_lib.sae.selection import Encoder
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-BLOCK_ENTRIES = 1_000_000  # of a block [batch, width]; from a half to twice as many do as well
+BLOCK_ENTRIES = 2**20  # of a block [batch, width]; from a half to twice as many do as well
 MIN_WIDTH = 64  # narrower products are slow
 
 
 @dataclass(frozen=True)
 class DenseCodes:
-    """The latents of a batch, and what was counted while they were at hand.
+    """The latents of a batch, and what was made of them while they were at hand.
 
     Attributes:
         blocks: z [batch, d_sae] without a gradient, as blocks [batch, width] one after the other.
-        active: [d_sae], on how many inputs each latent is active.
         mean: [d_sae], each latent's activation, averaged over the batch.
         x_hat: [batch, d_out], the reconstruction.
     """
 
     blocks: Float[Tensor, " batch*d_sae"]
-    active: Float[Tensor, " d_sae"]
     mean: Float[Tensor, " d_sae"]
     x_hat: Float[Tensor, "batch d_out"]
 
     def dense(self) -> Float[Tensor, "batch d_sae"]:
-        return torch.cat([z for _, z in _blocks(self.blocks, len(self.active))], dim=-1)
+        return torch.cat([z for _, z in _blocks(self.blocks, len(self.mean))], dim=-1)
 
     def l0(self) -> Float[Tensor, ""]:
         """Mean number of active latents per input."""
-        return self.active.sum() / len(self.x_hat)
+        return (self.blocks > 0).count_nonzero() / len(self.x_hat)
 
     def fired(self) -> Bool[Tensor, " d_sae"]:
         """Which latents are active on some input."""
-        return self.active > 0
+        return self.mean > 0
 
     def means(self) -> Float[Tensor, " d_sae"]:
         """Each latent's activation, averaged over the batch."""
@@ -85,20 +83,21 @@ class Autoencode(torch.autograd.Function):
         x = x if center is None else x - center
         z = x.new_empty(len(x) * len(b_enc))
         x_hat = b_dec.repeat(len(x), 1)
-        means, active = torch.empty_like(b_enc), torch.empty_like(b_enc)
+        means = torch.empty_like(b_enc)
         for at, block in _blocks(z, len(b_enc)):
             torch.addmm(b_enc[at], x, W_enc[:, at], out=block).relu_()
             x_hat.addmm_(block, W_dec[at])
             torch.mean(block, dim=0, out=means[at])
-            torch.sum(block.sign(), dim=0, out=active[at])
         ctx.save_for_backward(x, W_enc, W_dec, z)
-        ctx.mark_non_differentiable(z, active)
-        return z, active, means, x_hat
+        ctx.mark_non_differentiable(z)
+        ctx.set_materialize_grads(False)  # or a gradient of zeros is made for z
+        return z, means, x_hat
 
     @staticmethod
     def backward(ctx, *by: Tensor) -> tuple[Tensor | None, ...]:
-        by_means, by_x_hat = by[2:]
         x, W_enc, W_dec, z = ctx.saved_tensors
+        by_means = W_enc.new_zeros(len(W_dec)) if by[1] is None else by[1]
+        by_x_hat = x.new_zeros(len(x), W_dec.shape[1]) if by[2] is None else by[2]
         by_x = torch.zeros_like(x) if ctx.needs_input_grad[0] else None
         by_W_enc, by_W_dec = torch.empty_like(W_enc.mT), torch.empty_like(W_dec)
         by_bias, share = torch.empty_like(by_means), by_means / len(x)

@@ -36,24 +36,20 @@ def train_front(
 ) -> list[list[SAE]]:
     """Train `architecture` at every sparsity from `n_seeds` initial weights, on one stream.
 
-    An architecture that is told its sparsity gets each of `sparsities` as k; one with a penalty
-    trains all of them as instances, each with its coefficient steered to that l0. `settings` go to
-    the constructor. A latent counts as dead after 50 batches without firing.
+    An architecture that is told its sparsity gets each of `sparsities` as k; one with a penalty has
+    each coefficient steered to that l0. All are instances of one SAE. `settings` go to the
+    constructor. A latent counts as dead after 50 batches without firing.
 
     Returns the SAEs, [sparsity][seed], in evaluation mode.
     """
-    shared = {"seed": seed, **settings}
-    if architecture.coefficient is None:
-        together = [architecture(d_in, d_sae, k, n_instances=n_seeds, **shared) for k in sparsities]
-        targets = None
-    else:
-        targets = [float(k) for k in sparsities for _ in range(n_seeds)]
-        together = [architecture(d_in, d_sae, n_instances=len(targets), **shared)]
+    each = [k for k in sparsities for _ in range(n_seeds)]
+    told = {"k": each} if architecture.coefficient is None else {}
+    sae = architecture(d_in, d_sae, n_instances=len(each), seed=seed, **told, **settings)
     Trainer(
-        together, data, steps=steps, batch_size=batch_size, lr=lr, target_l0=targets,
+        sae, data, steps=steps, batch_size=batch_size, lr=lr, target_l0=None if told else each,
         dead_after=50 * batch_size, seed=seed,
     ).fit()  # fmt: skip
-    singles = [sae.instance(i).eval() for sae in together for i in range(sae.n_instances)]
+    singles = [sae.instance(i).eval() for i in range(len(each))]
     return [singles[i : i + n_seeds] for i in range(0, len(singles), n_seeds)]
 
 

@@ -28,6 +28,8 @@ class GradientTopKSAE(TopKSAE):
         d_in, d_sae, k, aux_k, n_instances, decoder_norm, seed: as in `TopKSAE`.
     """
 
+    varying = ()  # one k for all instances
+
     def __init__(
         self,
         d_in: int,

@@ -79,7 +79,9 @@ class Learner:
         self.mean_l0 = torch.zeros(sae.lead, device=self.device)
         if recipe.target_l0 is not None:
             self.target_l0 = sae.per_instance("target_l0", recipe.target_l0, 1e-3).to(self.device)
-        self.history: dict[str, list[Tensor]] = {}
+        # As numbers: small tensors that stay, between large ones that go, would keep the heap from
+        # shrinking, by megabytes a row.
+        self.history: dict[str, list[float] | list[list[float]]] = {}
         self.loss: Callable[..., Loss] = torch.compile(sae.loss) if recipe.compile else sae.loss
 
     @property
@@ -108,16 +110,19 @@ class Learner:
 
     @torch.no_grad()
     def _count(self, step: int, loss: Loss, batch: Batch) -> None:
+        logs = (step + 1) % self.recipe.log_every == 0 or step + 1 == self.recipe.steps
+        counts = logs or self.recipe.target_l0 is not None
         if isinstance(loss.z, Tensor):
             active = (loss.z != 0).reshape(*self.sae.lead, -1, self.sae.d_sae)
-            l0, fired = active.sum(dim=-1, dtype=torch.float32).mean(dim=-1), active.any(dim=-2)
+            fired = active.any(dim=-2)
+            l0 = active.sum(dim=-1, dtype=torch.float32).mean(dim=-1) if counts else None
         else:
-            l0, fired = loss.z.l0(), loss.z.fired()
+            fired, l0 = loss.z.fired(), loss.z.l0() if counts else None
         self.inputs_since_fired += self.recipe.batch_size
         self.inputs_since_fired.masked_fill_(fired, 0.0)
         if self.recipe.target_l0 is not None:
             self._steer(step, l0)
-        if (step + 1) % self.recipe.log_every == 0 or step + 1 == self.recipe.steps:
+        if logs:
             row = {
                 "step": torch.tensor(step + 1),
                 "loss": loss.total.detach(),
@@ -128,7 +133,7 @@ class Learner:
             if self.sae.coefficient is not None:
                 row["coefficient"] = getattr(self.sae, self.sae.coefficient).clone()
             for name, value in row.items():
-                self.history.setdefault(name, []).append(value.cpu())
+                self.history.setdefault(name, []).append(value.tolist())
 
     def _fvu(self, target: Tensor, x_hat: Tensor) -> Float[Tensor, "*n_instances"]:
         rows = (*self.sae.lead, -1, x_hat.shape[-1])

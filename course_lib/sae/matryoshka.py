@@ -32,7 +32,7 @@ class MatryoshkaSAE(BatchTopKSAE):
         self,
         d_in: int,
         d_sae: int,
-        k: float,
+        k: float | Sequence[float],
         prefixes: Sequence[int],
         *,
         aux_k: int | None = None,

@@ -15,7 +15,7 @@ from course_lib.sae.dense import DenseCodes, autoencode
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-MAX_DENSITY = 0.1  # share of active latents up to which training keeps only those
+MAX_DENSITY = 0.08  # share of active latents up to which training keeps only those
 
 
 class ReLUSAE(SAE):

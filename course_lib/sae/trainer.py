@@ -99,7 +99,7 @@ class Trainer:
     @property
     def history(self) -> list[dict[str, Tensor]]:
         return [
-            {name: torch.stack(values) for name, values in learner.history.items()}
+            {name: torch.tensor(values) for name, values in learner.history.items()}
             for learner in self.learners
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -45,7 +46,7 @@ class Transcoder(TopKSAE):
         self,
         d_in: int,
         d_sae: int,
-        k: int,
+        k: int | Sequence[int],
         d_out: int | None = None,
         *,
         skip: bool = False,

@@ -7,6 +7,7 @@ import pytest
 from course_lib import claims
 from course_lib.claims import tuning
 from course_lib.claims.core import digest
+from tools import tuning as tools_tuning
 
 CHAPTERS = sorted(path.stem for path in tuning.path_of("x").parent.glob("*.json"))
 
@@ -22,6 +23,17 @@ def stored(tmp_path, monkeypatch):
 
 def test_the_cells_come_back_as_they_were_stored(stored):
     assert claims.stored_tuning("07_example")["A"]["cells"] == [{"lr": 0.1, "fvu": 0.2}]
+
+
+def test_what_the_tools_store_is_what_the_book_reads(tmp_path, monkeypatch):
+    for module in (tuning, tools_tuning):
+        monkeypatch.setattr(module, "path_of", lambda chapter: tmp_path / f"{chapter}.json")
+    found = {"A": {"cells": [{"lr": 0.1, "fvu": 0.2}], "best": {"lr": 0.1, "fvu": 0.2}}}
+    assert tools_tuning.store("07_example", found) == tmp_path / "07_example.json"
+    assert claims.stored_tuning("07_example") == found
+    assert {"torch", "machine", "date"} <= set(
+        json.loads((tmp_path / "07_example.json").read_text())
+    )
 
 
 def test_an_edited_file_is_refused_with_the_command_that_makes_it_again(stored):

@@ -26,6 +26,7 @@ from course_lib.data.sequences import NONE
 from course_lib.runtime import generator
 
 TABLE = torch.tensor([[0, 1, 1], [1, 0, 1]])
+UNFAIR = torch.tensor([0.5, 0.4])
 OWN_ITEMS = torch.tensor([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]])
 TINY = {
     "calendar": CalendarArithmetic(0.3),
@@ -39,7 +40,9 @@ TINY = {
     "torus": TorusGame(3, 3),
 }
 WORLDS = TINY | {
-    "permuted": permuted_labels(6, 3, 2, class_probability=torch.tensor([0.5, 0.3, 0.2])),
+    "permuted": permuted_labels(
+        6, 3, 2, class_probability=torch.tensor([0.5, 0.3, 0.2]), noise=0.15
+    ),
     "alphabets": two_alphabets(generator(0), 4, 3, 2),
     "two scenes": TwoViewScenes(3, noise=0.1),
     "journeys": Towns(40, 3),
@@ -88,10 +91,7 @@ def test_samples_follow_the_law(world):
     expected = world.log_prob(seen).double().sum(1).exp() * N
     assert expected.sum().item() == pytest.approx(N, rel=1e-3)  # next to nothing is missing
     often = expected >= 5
-    rest = (N - counts[often].sum()).item(), (N - expected[often].sum()).item()
     observed, wanted = counts[often].tolist(), expected[often].tolist()
-    if rest[1] > 5:
-        observed, wanted = [*observed, rest[0]], [*wanted, rest[1]]
     wanted = [w * sum(observed) / sum(wanted) for w in wanted]
     assert stats.chisquare(observed, wanted).pvalue > 1e-4
 
@@ -280,24 +280,14 @@ def test_journeys_lead_where_they_say():
         (lambda: CalendarArithmetic(1.5), ValueError, "weekdays is 1.5"),
         (lambda: MovingWindowSum(5, 3, 4), ValueError, "window is 4; it must be at most length"),
         (lambda: RepeatCopy(27), ValueError, "n_symbols is 27; it must be at most 26"),
-        (lambda: RepeatCopy(4, 0), ValueError, "length is 0"),
         (lambda: RepeatCopy().log_prob(torch.zeros(2, 4)), ValueError, r"shape \[2, 4\]"),
         (lambda: permuted_labels(8, 6), ValueError, "n_classes is 6; it must be from 2 to 5"),
         (lambda: permuted_labels(2, 3), ValueError, "n_items is 2"),
         (lambda: InContextTasks(TABLE.float(), 2), ValueError, "table must hold whole numbers"),
         (lambda: InContextTasks(TABLE, 2, labels=["a"]), ValueError, "label 1, but labels names 1"),
         (lambda: InContextTasks(TABLE, 2, items=["a"]), ValueError, "1 names were given for 3"),
-        (lambda: InContextTasks(TABLE, 2, noise=-0.1), ValueError, "noise is -0.1"),
-        (
-            lambda: InContextTasks(TABLE, 2, task_probability=torch.tensor([0.5, 0.4])),
-            ValueError,
-            "task_probability sums to 0.9",
-        ),
-        (
-            lambda: direction_labels(torch.zeros(4, 3), torch.zeros(2, 2)),
-            ValueError,
-            r"axes has shape \[2, 2\]; it must be \[n_axes, 3\]",
-        ),
+        (lambda: InContextTasks(TABLE, 2, task_probability=UNFAIR), ValueError, "sums to 0.9"),
+        (lambda: direction_labels(TABLE, TABLE[:, 1:]), ValueError, r"axes has shape \[2, 2\]"),
         (lambda: Towns(501), ValueError, "n_towns is 501; there are names for 500"),
         (lambda: Towns(reach=0.0), ValueError, "reach is 0.0; it must be above 0"),
         (lambda: TwoViewScenes(5), ValueError, "n_objects is 5; it must be at most 4"),

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import nn
 
+from tests.exercises import right_beyond_flat, right_sae_family, right_saes_from_zero
+
 
 def sample_with_one_stretched_draw(batch_size, probability, generator):
     n_instances, n_features = probability.shape
@@ -163,3 +165,4 @@ RIGHT = {
         simplex_with_parameters_and_a_list,
     ],
 }
+RIGHT |= right_saes_from_zero.RIGHT | right_sae_family.RIGHT | right_beyond_flat.RIGHT

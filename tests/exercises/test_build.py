@@ -54,10 +54,10 @@ def test_a_solution_becomes_a_stub_that_keeps_signature_and_docstring():
 def test_a_stub_region_stands_in_for_the_solution():
     source = ANSWER.replace(
         "    ### BEGIN SOLUTION",
-        "    ### BEGIN STUB\n    # y = x  # a copy\n    # return y\n    ### END STUB\n"
+        "    ### BEGIN STUB\n    # y = x  # a copy\n    #\n    # return y\n    ### END STUB\n"
         "    ### BEGIN SOLUTION",
     )
-    expected = 'def double(x):\n    """Twice x."""\n    y = x  # a copy\n    return y'
+    expected = 'def double(x):\n    """Twice x."""\n    y = x  # a copy\n\n    return y'
     assert student_source(source, "here") == expected
 
 

@@ -33,7 +33,7 @@ def region(source, kind):
     if begin not in source:
         return set()
     inside = source.split(begin)[1].split(end)[0]
-    return {line.strip().removeprefix("# ") for line in inside.split("\n")}
+    return {line.strip().removeprefix("# ").strip() for line in inside.split("\n")}
 
 
 def solution_lines(chapter):

@@ -90,9 +90,9 @@ FAMILY = {
     "gated, free norm": architecture(
         GatedSAE, {"decoder_norm": "free"}, varying=L1, surrogate=FROZEN
     ),
-    "topk": architecture(TopKSAE, few),
-    "batch topk": architecture(BatchTopKSAE, few),
-    "matryoshka": architecture(MatryoshkaSAE, nested),
+    "topk": architecture(TopKSAE, few, varying={"k": [1, 3]}),
+    "batch topk": architecture(BatchTopKSAE, few, varying={"k": [2.5, 1]}),
+    "matryoshka": architecture(MatryoshkaSAE, nested, varying={"k": [3, 1.5]}),
     "jumprelu": architecture(JumpReLUSAE, varying=L0, surrogate=("threshold",)),
     "jumprelu, target": architecture(
         JumpReLUSAE, {"target_l0": 2.0}, varying=L0 | {"target_l0": [1.0, 2.0]},
@@ -105,7 +105,8 @@ FAMILY = {
     "random dictionary": architecture(RandomDictionary, {"steps": 2}),
     "gradient topk": architecture(GradientTopKSAE, few, batch=with_second(lambda d_in: d_in)),
     "transcoder": architecture(
-        Transcoder, lambda d_sae: few(d_sae) | {"d_out": 3}, batch=with_second(lambda d_in: 3)
+        Transcoder, lambda d_sae: few(d_sae) | {"d_out": 3}, batch=with_second(lambda d_in: 3),
+        varying={"k": [2, 3]},
     ),
     "transcoder, skip": architecture(
         Transcoder, lambda d_sae: few(d_sae) | {"skip": True}, batch=with_second(lambda d_in: d_in)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -10,6 +10,7 @@ from course_lib.runtime import generator
 from course_lib.sae.start import activation_scale, center, geometric_median
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 1000), rows=st.integers(3, 30))
 def test_no_point_that_scipy_finds_is_closer_to_all_rows(seed, rows):
     x = torch.randn(rows, 3, dtype=torch.float64, generator=generator(seed)) ** 3

@@ -326,6 +326,14 @@ def test_history_is_what_the_batches_say():
     assert history["l0"][-1].item() == pytest.approx(l0.item(), abs=0.05)
 
 
+def test_what_stays_of_a_step_is_numbers_and_no_tensor_that_would_hold_the_heap():
+    trainer = Trainer(pair(), Planted(), **QUICK)
+    trainer.fit()
+    for learner in trainer.learners:
+        for rows in learner.history.values():
+            assert not any(isinstance(row, torch.Tensor) for row in rows)
+
+
 def test_the_start_is_the_centre_of_the_data():
     x = torch.randn(256, 12, generator=generator(0)) + 5
     for how, expected in (("mean", x.mean(0)), ("zero", torch.zeros(12))):
@@ -373,4 +381,4 @@ def test_a_learner_counts_codes_and_tensors_alike():
     learner._count(39, sae.loss(x), (x,))
     active = sae.encode(x) != 0
     assert torch.equal(learner.inputs_since_fired == 0, active.any(0))
-    assert learner.history["l0"][-1].item() == pytest.approx(active.float().sum(-1).mean().item())
+    assert learner.history["l0"][-1] == pytest.approx(active.float().sum(-1).mean().item())
