@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, TypeAlias
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.activations import positions as places
 from course_lib.activations.positions import Positions
+from course_lib.activations.running import Run, run_of, tapped
 from course_lib.activations.sites import Site, find
-from course_lib.models.gpt import KVCache
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
 Intervention: TypeAlias = Callable[[Tensor], Tensor]
-
-
-# --- what a reader calls -------------------------------------------------------------------------
 
 
 @contextmanager
@@ -41,20 +36,21 @@ def record(
 
     Args:
         sites: as for `find`.
-        stop: end each run of the model as soon as all sites are read, which then returns None.
+        stop: end each run of the model as soon as all sites are read; it then returns None.
 
     Raises:
         TypeError, ValueError: no such site.
     """
     names = [sites] if isinstance(sites, (str, Site)) else list(sites)
-    recording = Recording({str(name): find(model, name) for name in names}, stop)
+    found = {str(name): find(model, name) for name in names}
     with ExitStack() as stack:
-        run = stack.enter_context(_run_of(model))
-        stack.callback(run.recordings.remove, recording)
-        run.recordings.append(recording)
-        for name, site in recording.sites.items():
-            keep = _Keep(run, recording, name)
-            stack.enter_context(_tapped(model.get_submodule(site.path), site, keep))
+        run = stack.enter_context(run_of(model))
+        recording = Recording(found, run, stop)
+        run.recorders.append(recording)
+        stack.callback(run.recorders.remove, recording)
+        for name, site in found.items():
+            module = model.get_submodule(site.path)
+            stack.enter_context(tapped(module, site.end, _Keep(recording, name)))
         yield recording
 
 
@@ -86,10 +82,16 @@ def intervene(
     found = find(model, site)
     if found.why_fixed:
         raise ValueError(f"{site} can be read but not changed: {found.why_fixed}.")
-    change = _Change(str(site), interventions, places.checked(positions))
-    with _run_of(model) as run:
-        change.run, before = run, run.whole_passes
-        with _tapped(model.get_submodule(found.path), found, change):
+    for intervention in interventions:
+        if not callable(intervention):
+            raise TypeError(
+                f"an intervention is of type {type(intervention).__name__}; it must be a function "
+                "[batch, seq, d] -> the same, such as Add(direction)."
+            )
+    with run_of(model) as run:
+        before = run.whole_passes
+        change = _Change(str(site), found, run, interventions, places.checked(positions))
+        with tapped(model.get_submodule(found.path), found.end, change):
             yield
         change.check(ran=run.whole_passes > before)
 
@@ -116,18 +118,23 @@ class Recording(Mapping[str, Tensor]):
     other, as if it had been read at once (a pattern is 0 where its queries could not yet look).
     """
 
-    def __init__(self, sites: dict[str, Site], stop: bool) -> None:
-        self.sites, self.stop = sites, stop
+    def __init__(self, sites: dict[str, Site], run: Run, stop: bool) -> None:
+        self.sites, self.run, self.stop = sites, run, stop
         self._calls: dict[str, list[tuple[int, Tensor, int]]] = {}  # pass, tensor, its version
         self._seen: set[str] = set()  # in this pass
         self._end = 0
 
     def calls(self, site: str) -> list[Tensor]:
-        """What each call of the site's module gave; for one that runs more than once in a pass."""
+        """What each call of the site's module gave; for one that runs more than once in a pass.
+
+        Raises:
+            KeyError: the site is not recorded.
+            ValueError: the model has changed the tensor since.
+        """
         if site not in self.sites:
             raise KeyError(f"{site!r} is not recorded; {', '.join(self.sites)} are.")
         for _, tensor, version in self._calls.get(site, []):
-            if version != _version(tensor):
+            if version != tensor._version:
                 raise ValueError(
                     f"the model changed the activations of {site} in place after they were read; "
                     "run it under torch.no_grad(), where they are copied."
@@ -154,174 +161,86 @@ class Recording(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._calls)
 
-    def _begin(self, start: int) -> None:
+    def begin(self, start: int) -> None:
         """A pass begins at position `start`; only one that goes on keeps what is there."""
         self._seen.clear()
         if start == 0 or start != self._end:
             self._calls.clear()
 
-    def _keep(self, site: str, number: int, start: int, tensor: Tensor) -> None:
-        kept = tensor if torch.is_grad_enabled() else tensor.clone()
-        self._calls.setdefault(site, []).append((number, kept, _version(kept)))
-        self._seen.add(site)
-        if tensor.ndim > 2:
-            self._end = start + tensor.shape[-2]
-
-    @property
-    def _complete(self) -> bool:
-        return len(self._seen) == len(self.sites)
-
-
-def _version(tensor: Tensor) -> int:
-    return 0 if tensor.is_inference() else tensor._version
-
-
-# --- one run of a model --------------------------------------------------------------------------
-
-
-class _Stop(BaseException):
-    """Nothing after this is needed; no error, and so not for `except Exception`."""
-
-    def __init__(self, run: _Run) -> None:
-        self.run = run
-
-
-class _Run:
-    """Stands in for a model's `forward`: counts positions and passes, and ends one early.
-
-    One for each model, whichever recordings and interventions are on it; gone with the last.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        self.own = model.__dict__.get("forward")  # None unless someone else stands in already
-        self.forward = model.forward
-        self.users = 0
-        self.recordings: list[Recording] = []
-        self.passes, self.whole_passes, self.start, self.inside = 0, 0, 0, False
-        update_wrapper(self, self.forward)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.start, self.inside = _tokens_before(args, kwargs), True
-        self.passes += 1
-        for recording in self.recordings:
-            recording._begin(self.start)
-        try:
-            result = self.forward(*args, **kwargs)
-            self.whole_passes += 1
-            return result
-        except _Stop as stop:
-            if stop.run is not self:
-                raise
-            return None
-        finally:
-            self.inside = False
-
-    def start_at(self, site: Site) -> int:
-        """The position of the first token at a site that runs now."""
-        return self.start if self.inside or not site.path else 0
-
     def may_stop(self) -> bool:
-        """Whether every recording on this model has all that it wants, and asked to stop then."""
-        wanted = self.recordings
-        return self.inside and bool(wanted) and all(r.stop and r._complete for r in wanted)
+        return self.stop and len(self._seen) == len(self.sites)
 
-    def __deepcopy__(self, memo: dict) -> _Run:
-        raise RuntimeError("a model cannot be copied while `record` or `intervene` is on it.")
-
-    __reduce_ex__ = __deepcopy__
-
-
-def _tokens_before(args: tuple, kwargs: dict) -> int:
-    """How many tokens the KV cache among a model's arguments holds; 0 without one.
-
-    Raises ValueError inside a model, where the cache holds some of the new tokens already.
-    """
-    for value in (*args, *kwargs.values()):
-        if isinstance(value, KVCache):
-            n_tokens = len(value)
-        elif hasattr(value, "get_seq_length"):  # the caches of transformers
-            n_tokens = int(value.get_seq_length())
-        else:
-            continue
-        first = args[0] if args else kwargs.get("hidden_states")
-        if n_tokens and isinstance(first, Tensor) and first.is_floating_point():
-            raise ValueError(
-                "model is a part of what is called, and cannot tell positions under a KV cache; "
-                "give the whole model, and the path from there."
-            )
-        return n_tokens
-    return 0
+    def keep(self, name: str, tensor: Tensor) -> None:
+        """Keep what the site of this name has now."""
+        site, run = self.sites[name], self.run
+        if not run.inside and site.path:  # a part of the model that was called by itself
+            self._calls.pop(name, None)
+        if not torch.is_grad_enabled():
+            with torch.inference_mode(False), torch.no_grad():  # a tensor one can train on later
+                tensor = tensor.clone()
+        self._calls.setdefault(name, []).append((run.passes, tensor, tensor._version))
+        self._seen.add(name)
+        if tensor.ndim > 2:
+            self._end = run.start_at(site) + tensor.shape[-2]
 
 
-_RUNS: WeakKeyDictionary[nn.Module, _Run] = WeakKeyDictionary()
+class _Keep:
+    """What `record` does at one of its sites."""
 
+    changes = False
 
-@contextmanager
-def _run_of(model: nn.Module) -> Iterator[_Run]:
-    run = _RUNS.get(model)
-    if run is None:
-        run = _Run(model)
-    run.users += 1
-    try:
-        _RUNS[model] = run
-        model.forward = run
-        yield run
-    finally:
-        run.users -= 1
-        if run.users == 0:
-            _RUNS.pop(model, None)
-            model.__dict__.pop("forward", None)
-            if run.own is not None:
-                model.forward = run.own
+    def __init__(self, recording: Recording, name: str) -> None:
+        self.recording, self.name = recording, name
 
-
-# --- the hooks on one module ---------------------------------------------------------------------
+    def __call__(self, value: Any) -> Any:
+        site = self.recording.sites[self.name]
+        kept = site.read(value)
+        self.recording.keep(self.name, kept)
+        self.recording.run.stop_if_done()
+        if site.part is not None and torch.is_grad_enabled():
+            return site.write(value, kept)  # so that what comes of it has a gradient by it
+        return value
 
 
 class _Change:
     """What `intervene` does at its site."""
 
-    first = True
+    changes = True
 
-    def __init__(self, name: str, interventions: tuple, positions: Positions) -> None:
-        for intervention in interventions:
-            if not callable(intervention):
-                raise TypeError(
-                    f"an intervention is of type {type(intervention).__name__}; it must be a "
-                    "function [batch, seq, d] -> the same, such as Add(direction)."
-                )
-        self.name, self.interventions, self.positions = name, interventions, positions
+    def __init__(
+        self, name: str, site: Site, run: Run, interventions: tuple, positions: Positions
+    ) -> None:
+        self.name, self.site, self.run = name, site, run
+        self.interventions, self.positions = interventions, positions
         self.length = 0  # of the longest sequence that was read
-        self.run: _Run
 
-    def __call__(self, module: nn.Module, site: Site, value: Any) -> Any:
-        x = site.read(value)
-        start = self.run.start_at(site)
+    def __call__(self, value: Any) -> Any:
+        x = self.site.read(value)
+        start = self.run.start_at(self.site)
         self.length = max(self.length, start + (x.shape[-2] if x.ndim > 2 else 1))
-        chosen = places.choose(self.positions, start, x)
-        new = self._changed(x, chosen, start)
-        return value if new is x else site.write(value, new)
+        new = self._changed(x, start)
+        return value if new is x else self.site.write(value, new)
 
-    def _changed(self, x: Tensor, chosen: places.Chosen, start: int) -> Tensor:
-        columns = chosen.columns
-        if columns is None:
+    def _changed(self, x: Tensor, start: int) -> Tensor:
+        if self.positions is None:
             return self._apply(x, torch.arange(start, start + x.shape[-2]))
+        columns, rows = places.choose(self.positions, start, x)
         if len(columns) == 0:
             return x
-        part = x.index_select(-2, columns)
+        here = columns.to(x.device)
+        part = x.index_select(-2, here)
         new = self._apply(part, columns + start)
         if new is part:
             return x
-        if chosen.rows is not None:
-            rows = chosen.rows.view(len(chosen.rows), *[1] * (x.ndim - 3), -1, 1)
+        if rows is not None:
+            rows = rows.view(len(rows), *[1] * (x.ndim - 3), -1, 1).to(x.device)
             new = torch.where(rows, new, part)
-        return x.index_copy(-2, columns, new)
+        return x.index_copy(-2, here, new)
 
     def _apply(self, x: Tensor, at: Tensor) -> Tensor:
         for intervention in self.interventions:
-            if hasattr(intervention, "at"):
-                intervention = intervention.at(at)
-            new = intervention(x)
+            act = intervention.at(at) if hasattr(intervention, "at") else intervention
+            new = act(x)
             if not isinstance(new, Tensor) or new.shape != x.shape:
                 got = list(new.shape) if isinstance(new, Tensor) else type(new).__name__
                 raise ValueError(
@@ -339,70 +258,3 @@ class _Change:
             )
         if ran and not self.length:
             raise ValueError(f"{self.name} was not changed: the model ran without it.")
-
-
-class _Keep:
-    """What `record` does at one of its sites."""
-
-    first = False
-
-    def __init__(self, run: _Run, recording: Recording, name: str) -> None:
-        self.run, self.recording, self.name = run, recording, name
-
-    def __call__(self, module: nn.Module, site: Site, value: Any) -> Any:
-        run, kept = self.run, site.read(value)
-        if not run.inside and site.path:  # a part of the model that was called by itself
-            self.recording._calls.pop(self.name, None)
-        self.recording._keep(self.name, run.passes, run.start_at(site), kept)
-        if run.may_stop():
-            raise _Stop(run)
-        if site.part is not None and torch.is_grad_enabled():
-            return site.write(value, kept)  # so that what comes of it has a gradient by it
-        return value
-
-
-class _Tap:
-    """The one hook at a module's input, or its output: changes first, then recordings."""
-
-    def __init__(self, module: nn.Module, end: str) -> None:
-        self.users: list[tuple[Site, _Change | _Keep]] = []
-        if end == "output":
-            self.handle = module.register_forward_hook(self._output)
-        else:
-            self.handle = module.register_forward_pre_hook(self._input, with_kwargs=True)
-
-    def _output(self, module: nn.Module, args: tuple, output: Any) -> Any:
-        for site, use in sorted(self.users, key=lambda user: not user[1].first):
-            output = use(module, site, output)
-        return output
-
-    def _input(self, module: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        for site, use in sorted(self.users, key=lambda user: not user[1].first):
-            if any(isinstance(value, Tensor) for value in args):
-                args = use(module, site, args)
-            else:
-                kwargs = use(module, site, kwargs)
-        return args, kwargs
-
-
-_TAPS: WeakKeyDictionary[nn.Module, dict[str, _Tap]] = WeakKeyDictionary()
-
-
-@contextmanager
-def _tapped(module: nn.Module, site: Site, use: _Change | _Keep) -> Iterator[None]:
-    taps = _TAPS.setdefault(module, {})
-    user = (site, use)
-    try:
-        if site.end not in taps:
-            taps[site.end] = _Tap(module, site.end)
-        tap = taps[site.end]
-        tap.users.append(user)
-        yield
-    finally:
-        tap = taps.get(site.end)
-        if tap is not None:
-            if user in tap.users:
-                tap.users.remove(user)
-            if not tap.users:
-                tap.handle.remove()
-                taps.pop(site.end, None)

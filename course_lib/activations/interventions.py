@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -13,15 +14,6 @@ from course_lib import validate
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
-    from typing_extensions import Self
-
-
-class Autoencoder(Protocol):
-    """What `Splice` and `ClampLatent` need of an SAE."""
-
-    def encode(self, x: Tensor) -> Tensor: ...
-
-    def decode(self, z: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,47 +44,28 @@ class Ablate:
 
 
 @dataclass(frozen=True, eq=False)
-class _InSubspace:
-    """The span of some directions; they need be neither of norm 1 nor orthogonal."""
+class ProjectOut:
+    """x - P (x - mean), with P the projection on the span of `directions`.
+
+    Attributes:
+        directions: [d] or [k, d]; they need be neither of norm 1 nor orthogonal.
+        mean: [d], of which the part in the span stays; 0 if None.
+        basis: [rank, d], orthonormal, of the span.
+    """
 
     directions: Float[Tensor, "*k d"]
+    mean: Float[Tensor, " d"] | None = None
     basis: Float[Tensor, "rank d"] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        rows = torch.atleast_2d(validate.finite("directions", self.directions).detach())
-        if rows.ndim != 2:
-            raise ValueError(f"directions has shape {list(rows.shape)}; it must be [d] or [k, d].")
-        _, size, basis = torch.linalg.svd(rows.double(), full_matrices=False)
-        basis = basis[size > size.max() * max(rows.shape) * torch.finfo(rows.dtype).eps]
-        if len(basis) == 0:
-            raise ValueError("directions are all 0; give at least one that is not.")
-        object.__setattr__(self, "basis", basis)
-
-    def project(self, x: Float[Tensor, "*places d"]) -> Float[Tensor, "*places d"]:
-        """The part of x in the subspace; x in single precision at least."""
-        if x.shape[-1] != self.basis.shape[-1]:
-            raise ValueError(
-                f"directions has d = {self.basis.shape[-1]} and the activation {x.shape[-1]}; "
-                "they must be equal."
-            )
-        basis = self.basis.to(x)
-        return x @ basis.T @ basis
-
-
-@dataclass(frozen=True, eq=False)
-class ProjectOut(_InSubspace):
-    """x - P (x - mean), with P on the span of `directions` [d] or [k, d].
-
-    Attributes:
-        mean: [d], of which the part in the span stays; 0 if None.
-    """
-
-    mean: Float[Tensor, " d"] | None = None
+        object.__setattr__(self, "basis", _span(self.directions))
 
     def __call__(self, x: Float[Tensor, "*places d"]) -> Float[Tensor, "*places d"]:
         exact = _exact(x)
-        offset = 0.0 if self.mean is None else _fitting("mean", self.mean, exact)
-        return (exact - self.project(exact - offset)).to(x.dtype)
+        if self.mean is None:
+            return (exact - _project(exact, self.basis)).to(x.dtype)
+        mean = _fitting("mean", self.mean, exact)
+        return (exact - _project(exact - mean, self.basis)).to(x.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,41 +95,155 @@ class Clamp:
         return (exact + (value - exact @ unit)[..., None] * unit).to(x.dtype)
 
 
+class FromRun:
+    """An intervention that takes each place's activation from the same place of another run."""
+
+    source: Float[Tensor, "*#batch #seq d"]
+
+    def __call__(self, x: Float[Tensor, "*places d"]) -> Float[Tensor, "*places d"]:
+        return self.put(self.source, x)
+
+    def at(self, positions: Int[Tensor, " seq"]) -> Callable[[Tensor], Tensor]:
+        """The same for an activation that has these positions alone.
+
+        Raises ValueError when the source has not all of them.
+        """
+        source = self.source
+        if source.ndim < 2 or source.shape[-2] == 1 or len(positions) == 0:
+            return self
+        if (last := int(positions.max())) >= source.shape[-2]:
+            raise ValueError(
+                f"source has {source.shape[-2]} positions and none for position {last}; choose "
+                "positions that both runs have."
+            )
+        return partial(self.put, source.index_select(-2, positions.to(source.device)))
+
+    def put(self, source: Tensor, x: Tensor) -> Tensor:
+        """x with what is taken from `source`, which broadcasts to it."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
-class _FromRun:
-    """Takes activations from another run, each from its own position.
+class Patch(FromRun):
+    """The activation of another run in the place of x.
 
     Attributes:
-        source: [batch, seq, d] as it was recorded, or with a size of 1, or [d], for one and the
-            same everywhere.
+        source: [batch, seq, d] as it was recorded; with a size of 1, or [d], for one and the same
+            everywhere.
     """
 
     source: Float[Tensor, "*#batch #seq d"]
 
-    def at(self, positions: Int[Tensor, " seq"]) -> Self:
-        """The same for an activation that has these positions alone."""
-        source = self.source
-        if source.ndim < 2 or source.shape[-2] == 1:
-            return self
-        if len(positions) and int(positions.max()) >= source.shape[-2]:
-            raise ValueError(
-                f"source has {source.shape[-2]} positions and none for position "
-                f"{int(positions.max())}; choose positions that both runs have."
-            )
-        return replace(self, source=source.index_select(-2, positions.to(source.device)))
+    def put(self, source: Tensor, x: Tensor) -> Tensor:
+        return _fitting("source", source, x).expand_as(x)
 
 
 @dataclass(frozen=True, eq=False)
-class Patch(_FromRun):
-    """The activation of another run in the place of x."""
+class ReplaceSubspace(FromRun):
+    """x + P (source - x): the part of x in the span of `directions` from another run.
+
+    Source: interchange interventions on subspaces, Geiger et al. 2024 (arXiv:2303.02536).
+
+    Attributes:
+        source: as in `Patch`.
+        directions: [d] or [k, d]; they need be neither of norm 1 nor orthogonal.
+        basis: [rank, d], orthonormal, of the span.
+    """
+
+    source: Float[Tensor, "*#batch #seq d"]
+    directions: Float[Tensor, "*k d"]
+    basis: Float[Tensor, "rank d"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "basis", _span(self.directions))
+
+    def put(self, source: Tensor, x: Tensor) -> Tensor:
+        exact = _exact(x)
+        return (exact + _project(_fitting("source", source, exact) - exact, self.basis)).to(x.dtype)
+
+
+class Autoencoder(Protocol):
+    """What `Splice` needs: an SAE of `course_lib.sae`, or anything that encodes and decodes."""
+
+    def encode(self, x: Tensor) -> Tensor: ...
+
+    def decode(self, z: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Splice:
+    """What an SAE makes of x in the place of x: x̂, its error x - x̂ dropped or kept.
+
+    With the error kept, and latents not edited, x stays what it is, bit for bit; what the latents
+    are changed to is then all that changes. Gradients see the error as a constant. Source: Marks et
+    al. 2024, "Sparse Feature Circuits" (arXiv:2403.19647), section 3.
+
+        Splice(sae, keep_error=True, edit=lambda z: z.index_fill(-1, torch.tensor([7]), 0.0))
+
+    Attributes:
+        sae: on any device; it computes there, in its own precision.
+        edit: changes the latents z [batch, seq, d_sae] before they are decoded; None for no change.
+    """
+
+    sae: Autoencoder
+    keep_error: bool = False
+    edit: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, x: Float[Tensor, "*places d"]) -> Float[Tensor, "*places d"]:
-        return _fitting("source", self.source, x).expand_as(x)
+        weight = next(self.sae.parameters(), x) if hasattr(self.sae, "parameters") else x
+        own = x.to(weight)
+        z = self.sae.encode(own)
+        x_hat = self._decode(own, z)
+        if self.edit is None and not self.keep_error:
+            return x_hat.to(x)
+        # `encode` may lend its z to nobody else: an edit in place must not reach x_hat.
+        new = x_hat if self.edit is None else self._decode(own, self.edit(z.clone()))
+        if not self.keep_error:
+            return new.to(x)
+        return x.detach() + (new - x_hat.detach()).to(x)
+
+    def _decode(self, x: Tensor, z: Tensor) -> Tensor:
+        if hasattr(self.sae, "reconstruct"):  # a transcoder's skip connection looks at x
+            return self.sae.reconstruct(x, z)
+        return self.sae.decode(z)
 
 
-@dataclass(frozen=True, eq=False)
-class ReplaceSubspace(_FromRun):
-    """x + P (source - x): the part of x in the span of `directions` from another run."""
+def _fitting(name: str, given: Tensor, x: Tensor) -> Tensor:
+    """`given` on x's device and in its dtype; ValueError if it does not broadcast to x's shape."""
+    try:
+        fits = torch.broadcast_shapes(given.shape, x.shape) == x.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{name} has shape {list(given.shape)} and the activation {list(x.shape)}; it must "
+            "have that shape, or one that broadcasts to it."
+        )
+    return given.to(x)
 
-    directions: Float[Tensor, "*k d"] = None
-    _span: _InSubspace = field(init=False, repr=False)
+
+def _exact(x: Tensor) -> Tensor:
+    """x in single precision at least."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _span(directions: Tensor) -> Float[Tensor, "rank d"]:
+    """An orthonormal basis of the span, in double precision."""
+    rows = torch.atleast_2d(validate.finite("directions", directions).detach())
+    if rows.ndim != 2:
+        raise ValueError(f"directions has shape {list(rows.shape)}; it must be [d] or [k, d].")
+    _, size, basis = torch.linalg.svd(rows.double(), full_matrices=False)
+    basis = basis[size > size.max() * max(rows.shape) * torch.finfo(rows.dtype).eps]
+    if len(basis) == 0:
+        raise ValueError("directions are all 0; give at least one that is not.")
+    return basis
+
+
+def _project(x: Tensor, basis: Float[Tensor, "rank d"]) -> Tensor:
+    if x.shape[-1] != basis.shape[-1]:
+        raise ValueError(
+            f"directions has d = {basis.shape[-1]} and the activation {x.shape[-1]}; they must be "
+            "equal."
+        )
+    basis = basis.to(x)
+    return x @ basis.T @ basis

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -19,19 +18,6 @@ Positions: TypeAlias = "None | int | slice | Sequence[int] | Tensor"
 ADVICE = "count from the start, because under a KV cache the end moves"
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """Columns of an activation [..., seq, d] that are meant.
-
-    Attributes:
-        columns: None for all of them, else their indices in this activation.
-        rows: None, or which rows of the batch at each of these columns, [batch | 1, n_columns].
-    """
-
-    columns: Int[Tensor, " n_columns"] | None
-    rows: Bool[Tensor, "batch n_columns"] | None = None
-
-
 def checked(positions: Positions) -> Positions:
     """`positions` as None, a slice, a sorted list of whole numbers, or a mask [batch | 1, seq].
 
@@ -44,9 +30,8 @@ def checked(positions: Positions) -> Positions:
     if positions is None:
         return None
     if isinstance(positions, slice):
-        for end in (positions.start, positions.stop):
-            if end is not None and end < 0:
-                raise ValueError(f"positions is {positions}; {ADVICE}.")
+        if any(end is not None and end < 0 for end in (positions.start, positions.stop)):
+            raise ValueError(f"positions is {positions}; {ADVICE}.")
         if positions.step is not None and positions.step < 1:
             raise ValueError(f"positions is {positions}; its step must be at least 1.")
         return positions
@@ -56,43 +41,40 @@ def checked(positions: Positions) -> Positions:
                 f"positions is a mask of shape {list(positions.shape)}; it must be [seq] or "
                 "[batch, seq]."
             )
-        return positions if positions.ndim == 2 else positions[None]
+        return torch.atleast_2d(positions).cpu()
     if isinstance(positions, Tensor):
         positions = positions.tolist()
-    listed = list(positions) if isinstance(positions, (Sequence, range)) else [positions]
-    if any(isinstance(p, int) and p < 0 for p in listed):
+    listed = list(positions) if isinstance(positions, Sequence) else [positions]
+    if any(isinstance(place, int) and place < 0 for place in listed):
         raise ValueError(f"positions is {positions}; {ADVICE}.")
-    return sorted({validate.positive_int("positions", position, 0) for position in listed})
+    return sorted({validate.positive_int("positions", place, 0) for place in listed})
 
 
-def choose(positions: Positions, start: int, activation: Tensor) -> Chosen:
-    """What `checked` positions mean for an activation whose first column is position `start`.
+def choose(
+    positions: Positions, start: int, activation: Tensor
+) -> tuple[Int[Tensor, " n"], Bool[Tensor, "batch n"] | None]:
+    """What `checked` positions mean for an activation [..., seq, d] that begins at `start`.
 
+    Returns its columns that are meant and, of a mask, for which rows of the batch; on the CPU.
     Raises ValueError when the activation has no positions, or another batch than the mask.
     """
-    if positions is None:
-        return Chosen(None)
     if activation.ndim < 3:
         raise ValueError(
             f"the activation has shape {list(activation.shape)} and thus no positions; "
             "leave positions out."
         )
-    stop, device = start + activation.shape[-2], activation.device
-    if isinstance(positions, slice):
-        meant = range(*positions.indices(stop))
-        columns = [place - start for place in meant if place >= start]
-        return Chosen(torch.tensor(columns, dtype=torch.long, device=device))
-    if isinstance(positions, list):
-        columns = [place - start for place in positions if start <= place < stop]
-        return Chosen(torch.tensor(columns, dtype=torch.long, device=device))
-    if len(positions) not in (1, len(activation)):
-        raise ValueError(
-            f"positions is a mask of {len(positions)} sequences and the batch has "
-            f"{len(activation)}; they must be as many."
-        )
-    mask = positions[:, start:stop].to(device)
-    columns = mask.any(dim=0).nonzero()[:, 0]
-    return Chosen(columns, mask[:, columns])
+    stop = start + activation.shape[-2]
+    if isinstance(positions, Tensor):
+        if len(positions) not in (1, len(activation)):
+            raise ValueError(
+                f"positions is a mask of {len(positions)} sequences and the batch has "
+                f"{len(activation)}; they must be as many."
+            )
+        mask = positions[:, start:stop]
+        columns = mask.any(dim=0).nonzero()[:, 0]
+        return columns, mask[:, columns]
+    meant = range(*positions.indices(stop)) if isinstance(positions, slice) else positions
+    return torch.tensor([p - start for p in meant if start <= p < stop], dtype=torch.long), None
 
 
 def unreached(positions: Positions, length: int) -> str:
@@ -104,5 +86,5 @@ def unreached(positions: Positions, length: int) -> str:
         beyond = [place for place in positions if place >= length]
         return f"position {', '.join(map(str, beyond))}" if beyond else ""
     if isinstance(positions, Tensor) and bool(positions[:, length:].any()):
-        return "some of the mask"
+        return f"the mask's positions from {length} on"
     return ""

@@ -1,0 +1,33 @@
+"""Activations of any model: read them, change them, and keep many of them.
+
+`record` and `intervene` act on any `nn.Module` while it runs, by the path of a module or, for
+transformers, by a standard name such as "blocks.3.resid_post"; `read` is the short form.
+"""
+
+from course_lib.activations.hooks import Recording, intervene, read, record
+from course_lib.activations.interventions import (
+    Ablate,
+    Add,
+    Clamp,
+    Patch,
+    ProjectOut,
+    ReplaceSubspace,
+    Splice,
+)
+from course_lib.activations.sites import Site, find
+
+__all__ = [
+    "Ablate",
+    "Add",
+    "Clamp",
+    "Patch",
+    "ProjectOut",
+    "Recording",
+    "ReplaceSubspace",
+    "Site",
+    "Splice",
+    "find",
+    "intervene",
+    "read",
+    "record",
+]
