@@ -2,8 +2,10 @@
 
 `record` and `intervene` act on any `nn.Module` while it runs, by the path of a module or, for
 transformers, by a standard name such as "blocks.3.resid_post"; `read` is the short form.
+`harvest` fills a `Store` with what a model computes for many tokens, in memory or in files.
 """
 
+from course_lib.activations.harvest import harvest
 from course_lib.activations.hooks import Recording, intervene, read, record
 from course_lib.activations.interventions import (
     Ablate,
@@ -15,6 +17,7 @@ from course_lib.activations.interventions import (
     Splice,
 )
 from course_lib.activations.sites import Site, find
+from course_lib.activations.store import Store
 
 __all__ = [
     "Ablate",
@@ -26,7 +29,9 @@ __all__ = [
     "ReplaceSubspace",
     "Site",
     "Splice",
+    "Store",
     "find",
+    "harvest",
     "intervene",
     "read",
     "record",

@@ -13,7 +13,7 @@ from course_lib import validate
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
 
-Positions: TypeAlias = "None | int | slice | Sequence[int] | Tensor"
+Positions: TypeAlias = "int | slice | Sequence[int] | Tensor | None"
 
 ADVICE = "count from the start, because under a KV cache the end moves"
 

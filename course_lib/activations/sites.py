@@ -211,6 +211,8 @@ _GPT2 = {
     "mlp_post": Site("mlp.c_proj", "input"),
     "mlp_out": Site("mlp"),
 }
+
+
 def _neox(config: Any) -> dict[str, Site]:
     fused = "attention.query_key_value"  # each head's q, k and v lie together
     sites = {
