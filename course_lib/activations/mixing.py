@@ -20,9 +20,10 @@ def mix(
 
     Chunks fill the buffer; when it has `buffer_rows` it is shuffled, half of it leaves as batches
     and the next chunks meet the other half. Each row comes once; at the end fewer than batch_size
-    rows are left over. Chunks and batches are tuples of tensors [rows, ...]; those of a chunk have equally many rows, which stay together.
+    rows are left over.
 
     Args:
+        chunks: tuples of tensors with equally many rows, which stay together.
         generator: a CPU generator.
     """
     validate.positive_int("batch_size", batch_size)
