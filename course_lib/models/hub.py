@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def load_hub(name: str, *, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """A model of transformers, with the head it was trained with, on the CPU and in evaluation mode.
+    """A model of transformers with the head it was trained with, on the CPU, for evaluation.
 
     What is on this machine already is taken without asking the network. Code that comes with a
     model is not run.
@@ -88,7 +88,7 @@ def _fetch(get: Callable[..., T], name: str, **arguments: Any) -> T:
 
 
 def _reachable(name: str) -> bool:
-    """Whether the hub answers, whatever it says; asked once, where its own client tries for 30 s."""
+    """Whether the hub answers at all; its own client would try for half a minute."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:

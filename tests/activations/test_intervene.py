@@ -49,9 +49,12 @@ def test_a_change_reaches_what_the_model_computes_next(site):
 
 
 def test_a_later_stream_adds_up_from_what_was_changed():
-    with torch.no_grad(), record(MODEL, ["blocks.1.resid_mid", "blocks.1.resid_post"]) as acts:
-        with intervene(MODEL, "blocks.1.mlp_out", Ablate()):
-            MODEL(TOKENS)
+    with (
+        torch.no_grad(),
+        record(MODEL, ["blocks.1.resid_mid", "blocks.1.resid_post"]) as acts,
+        intervene(MODEL, "blocks.1.mlp_out", Ablate()),
+    ):
+        MODEL(TOKENS)
     assert torch.equal(acts["blocks.1.resid_mid"], acts["blocks.1.resid_post"])
 
 
@@ -85,10 +88,13 @@ def test_a_mask_says_which_sequence_too_in_any_number_of_passes(data):
     cache, parts = KVCache(), zip([0, *cuts], [*cuts, 8], strict=True)
     site = "blocks.0.resid_pre"  # depends on the token and its position alone
     plain = read(MODEL, site, TOKENS)
-    with torch.no_grad(), record(MODEL, site) as acts:
-        with intervene(MODEL, site, Add(VECTOR), positions=mask):
-            for start, stop in parts:
-                MODEL(TOKENS[:, start:stop], cache)
+    with (
+        torch.no_grad(),
+        record(MODEL, site) as acts,
+        intervene(MODEL, site, Add(VECTOR), positions=mask),
+    ):
+        for start, stop in parts:
+            MODEL(TOKENS[:, start:stop], cache)
     torch.testing.assert_close(acts[site], plain + mask[..., None] * VECTOR)
 
 
@@ -184,9 +190,11 @@ def test_gradients_go_through_a_change():
     ],
 )
 def test_positions_that_mean_nothing_are_refused(positions, error, message):
-    with pytest.raises(error, match=message):
-        with intervene(MODEL, "blocks.1", Add(VECTOR), positions=positions):
-            pass
+    with (
+        pytest.raises(error, match=message),
+        intervene(MODEL, "blocks.1", Add(VECTOR), positions=positions),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -198,9 +206,11 @@ def test_positions_that_mean_nothing_are_refused(positions, error, message):
     ],
 )
 def test_a_position_that_was_never_read_is_an_error(positions, message):
-    with pytest.raises(ValueError, match=message):
-        with intervene(MODEL, "blocks.1", Add(VECTOR), positions=positions):
-            MODEL(TOKENS)
+    with (
+        pytest.raises(ValueError, match=message),
+        intervene(MODEL, "blocks.1", Add(VECTOR), positions=positions),
+    ):
+        MODEL(TOKENS)
 
 
 def test_a_site_that_the_model_ran_without_is_an_error():
@@ -213,9 +223,11 @@ def test_a_site_that_the_model_ran_without_is_an_error():
             return self.used(x)
 
     model, x = Lazy(), torch.zeros(1, 2)
-    with pytest.raises(ValueError, match="unused was not changed: the model ran without it"):
-        with intervene(model, "unused", Ablate()):
-            model(x)
+    with (
+        pytest.raises(ValueError, match="unused was not changed: the model ran without it"),
+        intervene(model, "unused", Ablate()),
+    ):
+        model(x)
     with intervene(model, "unused", Ablate()):
         pass  # nothing ran
     with intervene(model, "unused", Ablate()):  # stopped before anything could have been missed
@@ -239,9 +251,11 @@ def test_a_mask_of_another_batch_and_a_site_without_positions_are_refused():
     with pytest.raises(ValueError, match="mask of 2 sequences and the batch has 3"):
         change_at("blocks.1", Ablate(), positions=torch.ones(2, 8, dtype=torch.bool))
     layer = nn.Linear(2, 2)
-    with pytest.raises(ValueError, match=r"shape \[5, 2\] and thus no positions"):
-        with intervene(layer, "", Ablate(), positions=[0]):
-            layer(torch.zeros(5, 2))
+    with (
+        pytest.raises(ValueError, match=r"shape \[5, 2\] and thus no positions"),
+        intervene(layer, "", Ablate(), positions=[0]),
+    ):
+        layer(torch.zeros(5, 2))
 
 
 def test_part_of_a_model_does_not_guess_positions_under_a_cache():
@@ -249,6 +263,8 @@ def test_part_of_a_model_does_not_guess_positions_under_a_cache():
     with torch.no_grad():
         MODEL(TOKENS, cache)
     block = MODEL.blocks[0]
-    with pytest.raises(ValueError, match="give the whole model, and the path from there"):
-        with intervene(block, "mlp", Ablate()):
-            block(torch.zeros(3, 1, D), torch.tensor([8]), cache)
+    with (
+        pytest.raises(ValueError, match="give the whole model, and the path from there"),
+        intervene(block, "mlp", Ablate()),
+    ):
+        block(torch.zeros(3, 1, D), torch.tensor([8]), cache)

@@ -52,8 +52,13 @@ def test_each_site_has_the_values_that_a_computation_by_hand_has():
     a = {name.removeprefix("blocks.1."): value for name, value in acts.items()}
     block = model.blocks[1]
     x = a["resid_pre"]
-    heads = lambda y: y.unflatten(-1, (4, 4)).transpose(1, 2)
-    close = lambda name, value: torch.testing.assert_close(a[name], value)
+
+    def heads(y):
+        return y.unflatten(-1, (4, 4)).transpose(1, 2)
+
+    def close(name, value):
+        torch.testing.assert_close(a[name], value)
+
     for name in "qkv":
         close(name, getattr(block.attn, name)(block.ln_1(x)))
     scores = heads(a["q"]) @ heads(a["k"]).mT / 2
@@ -83,15 +88,21 @@ def test_heads_write_what_attention_adds_and_no_more():
 def test_nothing_is_left_on_the_model_even_after_an_error():
     model, t = make(), tokens()
     assert hooks(model) == []
-    with pytest.raises(ZeroDivisionError), record(model, ["blocks.0.z", "blocks.2"]):
-        with intervene(model, "blocks.1", Add(torch.ones(16))):
-            assert len(hooks(model)) == 4  # three sites and `forward`
-            model(t)
-            raise ZeroDivisionError
+    with (
+        pytest.raises(ZeroDivisionError),
+        record(model, ["blocks.0.z", "blocks.2"]),
+        intervene(model, "blocks.1", Add(torch.ones(16))),
+    ):
+        assert len(hooks(model)) == 4  # three sites and `forward`
+        model(t)
+        raise ZeroDivisionError
     assert hooks(model) == []
-    with pytest.raises(RuntimeError), record(model, "blocks.2"):
-        with intervene(model, "blocks.0", lambda x: x @ torch.ones(3, 3)):
-            model(t)
+    with (
+        pytest.raises(RuntimeError),
+        record(model, "blocks.2"),
+        intervene(model, "blocks.0", lambda x: x @ torch.ones(3, 3)),
+    ):
+        model(t)
     assert hooks(model) == []
     with pytest.raises(ValueError), record(model, ["blocks.0", "blocks.9"]):
         pass

@@ -75,6 +75,8 @@ def test_a_third_of_a_fused_layer_is_read_and_written_alone():
 
 def test_a_site_that_is_a_by_product_is_not_changed():
     site = Site("ln_final", why_fixed="nothing reads it")
-    with pytest.raises(ValueError, match="ln_final can be read but not changed: nothing reads it"):
-        with intervene(MODEL, site):
-            pass
+    with (
+        pytest.raises(ValueError, match="ln_final can be read but not changed: nothing reads it"),
+        intervene(MODEL, site),
+    ):
+        pass
