@@ -14,8 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib import runtime, validate
-
-SHARD_KEY = "activations"  # name of the tensor [rows, d_in] in a shard
+from course_lib.activations.shards import SHARD_KEY, read_shard, shard_shape
 
 Batch: TypeAlias = tuple[Tensor, ...]  # what `sae.loss(*batch)` takes: x, or x and a second tensor
 
@@ -105,13 +104,13 @@ class ShardBatches:
     """Rows of safetensors files, one file in memory at a time.
 
     Each epoch takes the files in a new order and shuffles the rows within each; rows of different
-    files never meet in a batch, so shards should be mixed when they are written.
+    files never meet in a batch; where they differ much, train on `Store.batches`, which mixes them.
     """
 
     def __init__(self, paths: Sequence[str | Path], batch_size: int, seed: int) -> None:
         self.paths = [file for path in map(Path, paths) for file in _shards(path)]
         self.batch_size, self.seed = batch_size, seed
-        shapes = [_shape(path) for path in self.paths]
+        shapes = [shard_shape(path) for path in self.paths]
         for path, shape in zip(self.paths, shapes, strict=True):
             if len(shape) != 2 or shape[1:] != shapes[0][1:] or shape[0] < batch_size:
                 raise ValueError(
@@ -133,11 +132,8 @@ class ShardBatches:
         return (self.rows[position * self.batch_size : (position + 1) * self.batch_size],)
 
     def _load(self, epoch: int, shard: int) -> None:
-        from safetensors import safe_open
-
-        with safe_open(self.paths[shard], framework="pt") as file:
-            rows = file.get_tensor(SHARD_KEY)
-        rows = validate.finite(f"{SHARD_KEY} of {self.paths[shard]}", rows)
+        path = self.paths[shard]
+        rows = validate.finite(f"{SHARD_KEY} of {path}", read_shard(path))
         generator = runtime.step_generator(self.seed, 1 + epoch * len(self.paths) + shard)
         self.rows = rows[torch.randperm(len(rows), generator=generator)]
         self.loaded = (epoch, shard)
@@ -150,19 +146,6 @@ def _shards(path: Path) -> list[Path]:
             f"{path} is no safetensors file and no folder with any; name the shards to train on."
         )
     return files
-
-
-def _shape(path: Path) -> list[int]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return list(file.get_slice(SHARD_KEY).get_shape())
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is no safetensors file with a tensor {SHARD_KEY!r} ({error}); write shards "
-            f"with safetensors.torch.save_file({{{SHARD_KEY!r}: x}}, path)."
-        ) from None
 
 
 class IteratorBatches:
