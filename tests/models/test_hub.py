@@ -152,7 +152,7 @@ def test_a_change_reaches_the_logits_and_is_gone_afterwards(model):
             with pytest.raises(ValueError, match="can be read but not changed"):
                 intervene(model, site, Ablate()).__enter__()
             continue
-        with intervene(model, site, lambda x: x + torch.linspace(-1, 1, x.shape[-1])):
+        with intervene(model, site, lambda x: x * torch.linspace(0, 2, x.shape[-1])):
             assert (logits(model) - plain).abs().max() > 1e-4, name
         assert torch.equal(logits(model), plain)
 
