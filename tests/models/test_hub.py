@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 import torch
+from torch import nn
 
 from course_lib.activations import Ablate, Add, Patch, find, harvest, intervene, read, record
 from course_lib.models import hub
@@ -28,7 +29,6 @@ FAMILIES = {
     "Gemma2": lambda: transformers.Gemma2Config(**LLAMA, sliding_window=4),
     "BERT": lambda: transformers.BertConfig(**SIZES),
 }
-DECODERS = [name for name in FAMILIES if name != "BERT"]
 D = 32
 TOKENS = torch.randint(3, 40, (3, 9), generator=generator(0))
 SITES = ["resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "q", "k", "v", "z",
@@ -64,7 +64,7 @@ def model(request, root):
     return load_hub(folder(request.param, root))
 
 
-@pytest.fixture(params=DECODERS)
+@pytest.fixture(params=[name for name in FAMILIES if name != "BERT"])
 def decoder(request, root):
     return load_hub(folder(request.param, root))
 
@@ -164,13 +164,25 @@ def test_patching_a_whole_stream_gives_the_other_runs_logits(model):
         torch.testing.assert_close(logits(model), logits(model, other))
 
 
+@pytest.mark.parametrize("name", ["v", "mlp_post"])
+def test_one_can_differentiate_by_a_site_even_by_a_part_of_a_fused_layer(model, name):
+    site = f"blocks.1.{name}"
+    with record(model, site) as acts:
+        loss = model(TOKENS).logits[..., 3].sum()
+    (slope,) = torch.autograd.grad(loss, acts[site])
+    step = torch.randn(slope.shape, generator=generator(2)) * 1e-2
+    with intervene(model, site, Add(step)):
+        up = logits(model)[..., 3].sum()
+    with intervene(model, site, Add(-step)):
+        down = logits(model)[..., 3].sum()
+    assert float((slope * step).sum()) == pytest.approx(float(up - down) / 2, rel=0.05, abs=2e-4)
+
+
 def test_stopping_runs_no_block_after_the_site(model):
     ran = []
     for number in range(3):
-        find_block = find(model, f"blocks.{number}.resid_post").path
-        model.get_submodule(find_block).register_forward_hook(
-            lambda *_, number=number: ran.append(number)
-        )
+        block = model.get_submodule(find(model, f"blocks.{number}.resid_post").path)
+        block.register_forward_hook(lambda *_, number=number: ran.append(number))
     read(model, "blocks.1.mlp_out", TOKENS)
     assert ran == [0]
 
@@ -199,7 +211,7 @@ def test_positions_are_counted_through_what_is_generated(decoder):
 
 
 def test_padding_is_not_looked_at_nor_stored(model):
-    padded = torch.cat([TOKENS, torch.full((3, 4), -1)], dim=1)
+    padded = nn.functional.pad(TOKENS, (0, 4), value=-1)
     padded[1, 5:] = -1
     site = "blocks.1.resid_post"
     store = harvest(model, padded, site, batch_size=2)
@@ -221,9 +233,6 @@ def test_a_pattern_that_is_never_made_says_what_to_do(root):
 def test_the_stream_cannot_be_changed_where_a_branch_alone_would_see_it(root):
     with pytest.raises(ValueError, match="change attn_out or resid_post instead"):
         intervene(load_hub(folder("Llama", root)), "blocks.0.resid_mid", Ablate()).__enter__()
-
-
-# --- what cannot be loaded -----------------------------------------------------------------------
 
 
 def test_weights_that_are_missing_are_not_made_up(root, tmp_path):
