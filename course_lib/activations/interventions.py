@@ -196,7 +196,7 @@ class Splice:
         x_hat = self._decode(own, z)
         if self.edit is None and not self.keep_error:
             return x_hat.to(x)
-        # `encode` may lend its z to nobody else: an edit in place must not reach x_hat.
+        # A copy, so that an edit in place reaches neither x_hat nor what a gradient still needs.
         new = x_hat if self.edit is None else self._decode(own, self.edit(z.clone()))
         if not self.keep_error:
             return new.to(x)

@@ -172,6 +172,10 @@ class Identity:
 
 def test_anything_that_encodes_and_decodes_can_be_spliced_in():
     assert torch.equal(Splice(Identity())(X), X)
+    doubled = Splice(Identity(), keep_error=True, edit=lambda z: z.mul_(2))
+    before = X.clone()
+    assert torch.equal(doubled(X), 2 * before)
+    assert torch.equal(X, before)  # an edit in place reaches nothing else
 
 
 @pytest.mark.parametrize(

@@ -68,3 +68,8 @@ def test_the_seed_gives_the_order():
 def test_a_buffer_holds_a_batch_at_least():
     with pytest.raises(ValueError, match="buffer_rows is 3; it must be .* at least 4"):
         next(mix(chunks([9]), 4, 3, generator(0)))
+
+
+def test_half_of_the_buffer_stays_to_meet_the_next_chunk():
+    batches = list(mix(chunks([64] * 8), 16, 64, generator(0)))  # each chunk fills the buffer
+    assert sum(len(pairs[:, 1].unique()) > 1 for _, pairs in batches) > len(batches) / 2

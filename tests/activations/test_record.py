@@ -1,6 +1,7 @@
 """Recording gives what the model computed, wherever it runs, and leaves the model as it was."""
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -108,6 +109,16 @@ def test_nothing_is_left_on_the_model_even_after_an_error():
         pass
     assert hooks(model) == []
     copy.deepcopy(model)
+
+
+def test_what_stood_in_for_forward_before_does_so_again():
+    model, t = make(), tokens()
+    plain, own = model(t), functools.partial(GPT.forward, model)
+    model.forward = own  # as the hooks of accelerate do
+    with record(model, "blocks.0") as acts:
+        assert torch.equal(model(t), plain)
+    assert "blocks.0" in acts
+    assert model.forward is own
 
 
 def test_a_model_is_not_copied_with_hooks_on_it():
