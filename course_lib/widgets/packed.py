@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pack(columns: Mapping[str, Int[Tensor, " n"]]) -> dict:
-    """Columns of whole numbers from 0 to 2³² - 1, for `data`; `unpack` in packed.js reads them.
+    """Columns of whole numbers from 0 to 2³² - 1, for `data`; `unpack` in latents.js reads them.
 
     A column is stored as all its lowest bytes, then all the next ones, as many as its largest
     number needs: bytes of one kind side by side deflate best.
@@ -32,7 +32,7 @@ def pack(columns: Mapping[str, Int[Tensor, " n"]]) -> dict:
         shape[name] = [len(numbers), n_bytes]
         planes += [(numbers >> 8 * place & 255).to(torch.uint8) for place in range(n_bytes)]
     plain = torch.cat(planes).numpy().tobytes()
-    return {"columns": shape, "bytes": base64.b64encode(zlib.compress(plain, 9)).decode()}
+    return {"columns": shape, "packed": base64.b64encode(zlib.compress(plain, 9)).decode()}
 
 
 def float_bits(values: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
