@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -133,7 +134,7 @@ def contexts(fired: Firings, per_decile: Sequence[int]) -> Contexts:
     """`top_contexts` of every latent."""
     latents, entries, deciles = [], [], []
     ends = F.pad(fired.counts().cumsum(0), (1, 0)).tolist()
-    for latent, (start, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for latent, (start, end) in enumerate(pairwise(ends)):
         documents = fired.places[start:end] // fired.seq
         for entry, decile in top_contexts(fired.values[start:end], documents, per_decile):
             latents.append(latent)
