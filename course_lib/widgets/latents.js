@@ -4,7 +4,7 @@
 // fired, largest, histogram [d_sae * bins], n_contexts, most, effect_token and effect [d_sae * 2n];
 // decile, place and shade [* window] have an entry per context.
 
-const ROWS = 7; // of the list of latents
+const ROWS = 11; // of the list of latents; 4 where it stands above the latent
 
 async function fill(stage, data) {
   const sae = read(data, await unpack(data));
@@ -33,9 +33,10 @@ async function fill(stage, data) {
 
   function look() {
     const query = search.control.value.trim();
+    sae.wanted = wantedTokens(sae, query);
     found = ranked(sae, matches(sae, query, scope.control.value), order.control.value);
-    const kept = query === "" && this === search.control ? found.indexOf(latent) : 0;
-    at = Math.max(0, kept);
+    const cleared = query === "" && this === search.control;
+    at = cleared ? found.indexOf(latent) : 0;
     show();
   }
   function move(by) {
@@ -49,13 +50,15 @@ async function fill(stage, data) {
   }
   function show() {
     const n = found.length;
-    const all = `of ${count(sae.size)} latents`;
-    status.textContent = n === 0 ? `None ${all}` : `${count(at + 1)} of ${count(n)}${n < sae.size ? " found" : ""}, ${all}`;
+    const all = `${count(sae.size)} latents`;
+    const where = n < sae.size ? `${count(n)} found in ${all}` : all;
+    status.textContent = n === 0 ? `None of ${all}` : `${count(at + 1)} of ${where}`;
     if (n > 0) latent = found[at];
     buttons.forEach((button, k) => { button.disabled = [at === 0, at >= n - 1, n < 2][k]; });
-    const first = Math.max(0, Math.min(n - rows.length, at - (rows.length >> 1)));
+    const room = Math.min(stage.clientWidth < 560 ? 4 : ROWS, n);
+    const first = Math.max(0, Math.min(n - room, at - (room >> 1)));
     rows.forEach((row, k) => {
-      row.hidden = first + k >= n;
+      row.hidden = k >= room;
       if (row.hidden) return;
       row.replaceChildren(...entry(sae, found[first + k], order.control.value));
       row.onclick = () => { move(first + k - at); };
@@ -64,7 +67,11 @@ async function fill(stage, data) {
     });
     if (list.contains(document.activeElement)) rows[at - first].focus();
     const facts = describe(sae, latent);
-    head.replaceChildren(html("p", { className: "title" }, `Latent ${latent}`), html("p", {}, facts.sentence));
+    head.replaceChildren(
+      html("p", { className: "title" }, `Latent ${latent}`),
+      html("p", { className: "name" }, facts.label),
+      html("p", {}, facts.sentence),
+    );
     body.replaceChildren(
       html("div", { className: "panels" }, histogram(facts), ...effects(facts)),
       contexts(facts),
@@ -95,12 +102,12 @@ async function fill(stage, data) {
 
 const SCOPES = { all: "everything", label: "concepts", fires: "tokens it fires on", promotes: "tokens it promotes" };
 const ORDERS = {
-  number: "number", f1: "F1, best first", dense: "density, highest first", rare: "density, lowest first",
+  match: "best match", number: "number", f1: "F1, best first", dense: "density, highest first", rare: "density, lowest first",
   largest: "largest activation",
 };
 
 const count = (n) => n.toLocaleString("en-US");
-const percent = (share) => `${number(100 * share, share < 0.001 ? 3 : share < 0.1 ? 2 : 1)} %`;
+const percent = (share) => `${number(100 * share, share < 0.001 ? 3 : share < 0.1 ? 2 : 1)}%`;
 const digits3 = (value) => Number(value.toPrecision(3)).toString();
 
 // A token with its spaces and line ends in sight, as tokenizers have them.
@@ -136,59 +143,80 @@ function read(data, columns) {
   columns.n_contexts.forEach((n, i) => { firstContext[i + 1] = firstContext[i] + n; });
   return {
     ...data, ...columns, size, firstContext,
-    all: Array.from({ length: size }, (_, i) => i),
+    all: range(0, size),
+    wanted: [], // whether the search means this word
     largest: floats(columns.largest),
     most: floats(columns.most),
     half: columns.effect_token.length / size / 2,
     bins: columns.histogram.length / size,
+    width: data.window[0] + 1 + data.window[1],
   };
 }
 
 const range = (from, to) => Array.from({ length: to - from }, (_, k) => from + k);
 const contextsOf = (sae, i) => range(sae.firstContext[i], sae.firstContext[i + 1]);
 const firesOn = (sae, i) => contextsOf(sae, i).map((c) => sae.token[sae.place[c]]);
+const peak = (sae, c) => sae.shade[c * sae.width + sae.window[0]];
 const promotes = (sae, i) => Array.from(sae.effect_token.subarray(2 * sae.half * i, 2 * sae.half * i + sae.half));
 
-// A number finds that latent, a token what fires on it or promotes it, other text a concept.
-function matches(sae, query, scope) {
-  if (query === "") return sae.all;
+const between = (items, gap) => items.flatMap((item, k) => (k ? [gap, item] : [item]));
+// Which words the query means: the one that it spells, else all that contain it.
+function wantedTokens(sae, query) {
   const text = query.toLowerCase();
-  const words = sae.words.map((word) => (word ?? "").toLowerCase().trim());
-  const wanted = words.includes(text) ? (word) => word === text : (word) => word.includes(text);
-  const word = words.map(wanted);
-  const label = sae.labels.map((name) => name.toLowerCase().includes(text));
-  const tests = {
-    label: (i) => label[sae.label[i]],
-    fires: (i) => firesOn(sae, i).some((token) => word[token]),
-    promotes: (i) => promotes(sae, i).some((token) => word[token]),
-  };
-  tests.all = (i) => `${i}` === text.replace("#", "") || tests.label(i) || tests.fires(i) || tests.promotes(i);
-  return sae.all.filter(tests[scope]);
+  const names = sae.words.map((word) => (word ?? "").toLowerCase().trim());
+  const exact = names.includes(text);
+  return names.map((name) => text !== "" && (exact ? name === text : name.includes(text)));
 }
 
-function ranked(sae, found, order) {
+const sum = (values) => values.reduce((a, b) => a + b, 0);
+
+// How well each latent answers the query, 0 if not at all. A number finds that latent; other text
+// the latents that stand for it, those that fire on such tokens, by the share of their activation
+// in the contexts, and those that promote them.
+function matches(sae, query, scope) {
+  if (query === "") return sae.all.map(() => 1);
+  const text = query.toLowerCase();
+  const { wanted } = sae;
+  const label = sae.labels.map((name) => name.toLowerCase().includes(text));
+  const scores = {
+    label: (i) => (label[sae.label[i]] ? 1 + sae.f1[i] / 100 : 0),
+    fires: (i) => {
+      const peaks = contextsOf(sae, i).map((c) => [sae.token[sae.place[c]], peak(sae, c)]);
+      return sum(peaks.map(([token, z]) => (wanted[token] ? z : 0))) / Math.max(1, sum(peaks.map(([, z]) => z)));
+    },
+    promotes: (i) => Math.max(0, ...promotes(sae, i).map((token, k) => (wanted[token] ? 1 / (1 + k) : 0))),
+  };
+  scores.all = (i) => (`${i}` === text.replace("#", "") ? 9 : 0) + scores.label(i) + scores.fires(i) + scores.promotes(i);
+  return sae.all.map(scores[scope]);
+}
+
+function ranked(sae, score, order) {
   const f1 = (i) => (sae.label[i] ? sae.f1[i] : -1);
   const by = {
+    match: (i, j) => score[j] - score[i],
     number: () => 0,
     f1: (i, j) => f1(j) - f1(i),
     dense: (i, j) => sae.fired[j] - sae.fired[i],
-    rare: (i, j) => (sae.fired[i] || Infinity) - (sae.fired[j] || Infinity) || 0, // never fired: last
+    rare: (i, j) => (sae.fired[i] || sae.n_tokens + 1) - (sae.fired[j] || sae.n_tokens + 1), // 0 is last
     largest: (i, j) => sae.largest[j] - sae.largest[i],
   };
-  return [...found].sort(by[order]);
+  return sae.all.filter((i) => score[i] > 0).sort(by[order]);
 }
 
 function entry(sae, i, order) {
-  const tokens = [...new Set(firesOn(sae, i))].slice(0, 4).map((token) => seen(sae.words[token]));
+  const wanted = (token) => (sae.wanted[token] ? 1 : 0);
+  const fires = [...new Set(firesOn(sae, i))].sort((a, b) => wanted(b) - wanted(a)).slice(0, 4);
+  const pushes = fires.some(wanted) ? [] : promotes(sae, i).filter(wanted);
+  const tokens = (pushes.length ? pushes : fires).map((token) => seen(sae.words[token])).join("  ");
   const value = {
     dense: percent(sae.fired[i] / sae.n_tokens), rare: percent(sae.fired[i] / sae.n_tokens),
     largest: digits3(sae.largest[i]),
   }[order] ?? (sae.label[i] ? `F1 ${(sae.f1[i] / 100).toFixed(2)}` : "");
   return [
     html("span", { className: "which" }, `${i}`),
-    html("span", { className: "what" }, sae.labels[sae.label[i]] || "no concept"),
+    html("span", { className: sae.label[i] ? "what" : "what none" }, sae.labels[sae.label[i]] || "no concept"),
     html("span", { className: "value" }, value),
-    html("span", { className: "on" }, tokens.join("  ") || "never fires"),
+    html("span", { className: "on" }, pushes.length ? `promotes ${tokens}` : tokens || "never fires"),
   ];
 }
 
@@ -202,7 +230,7 @@ function describe(sae, i) {
     const document = Math.floor(place / sae.seq);
     const tokens = range(-before, after + 1).map((offset) => {
       const inside = Math.floor((place + offset) / sae.seq) === document;
-      const share = sae.shade[c * (before + 1 + after) + before + offset] / levels;
+      const share = sae.shade[c * sae.width + before + offset] / levels;
       return { word: inside ? sae.words[sae.token[place + offset]] : null, share, here: offset === 0 };
     });
     const cut = [place - before > document * sae.seq, tokens[before + after].word !== null];
@@ -211,13 +239,13 @@ function describe(sae, i) {
   const effect = range(2 * sae.half * i, 2 * sae.half * (i + 1)).map((k) => ({
     word: sae.words[sae.effect_token[k]], share: sae.effect[k] / effectLevels - 1,
   }));
-  const often = `fires on ${count(sae.fired[i])} of ${count(sae.n_tokens)} tokens (${percent(sae.fired[i] / sae.n_tokens)})`;
-  const stands = sae.label[i]
-    ? ` As a test for ${sae.labels[sae.label[i]]} its F1 is ${(sae.f1[i] / 100).toFixed(2)}.` : "";
+  const often = `${count(sae.fired[i])} of ${count(sae.n_tokens)} tokens (${percent(sae.fired[i] / sae.n_tokens)})`;
   return {
-    around, effect, decimals, half: sae.half, largest: sae.largest[i], most: sae.most[i],
-    bins: sae.histogram.subarray(sae.bins * i, sae.bins * (i + 1)), fired: sae.fired[i],
-    sentence: sae.fired[i] ? `It ${often}, at most with ${digits3(sae.largest[i])}.${stands}` : "It never fires on these documents.",
+    around, effect, decimals, half: sae.half, largest: sae.largest[i], most: sae.most[i], fired: sae.fired[i],
+    bins: sae.histogram.subarray(sae.bins * i, sae.bins * (i + 1)),
+    label: sae.label[i] ? `${sae.labels[sae.label[i]]}, F1 ${(sae.f1[i] / 100).toFixed(2)}` : "no concept",
+    sentence: sae.fired[i]
+      ? `Fires on ${often}, at most with ${digits3(sae.largest[i])}.` : "Never fires on these documents.",
   };
 }
 
@@ -227,18 +255,18 @@ function panel(name, ...children) {
 
 function histogram({ bins, largest, fired }) {
   const label = `${count(fired)} activations in ${bins.length} bins from 0 to ${digits3(largest)}: ${bins.join(", ")}.`;
-  const drawing = svg("svg", { role: "img", viewBox: "0 0 240 128", "aria-label": label });
+  const drawing = svg("svg", { role: "img", viewBox: "0 0 180 128", "aria-label": label });
   const top = Math.log1p(Math.max(1, ...bins));
-  const width = 240 / bins.length;
+  const width = 180 / bins.length;
   bins.forEach((n, k) => {
     const height = (96 * Math.log1p(n)) / top;
     const box = { x: k * width + 1, y: 102 - height, width: width - 2, height, rx: 2, class: "bar" };
     drawing.append(svg("rect", { ...box, "data-count": n }, svg("title", {}, count(n))));
   });
   const note = (x, anchor, text) => svg("text", { x, y: 117, class: "note", style: `text-anchor: ${anchor}` }, text);
-  drawing.append(svg("line", { x1: 0, x2: 240, y1: 102.5, y2: 102.5, class: "ring" }));
-  drawing.append(note(0, "start", "0"), note(120, "middle", "heights: log of the number"), note(240, "end", digits3(largest)));
-  return panel("How strongly it fires", drawing);
+  drawing.append(svg("line", { x1: 0, x2: 180, y1: 102.5, y2: 102.5, class: "ring" }));
+  drawing.append(note(0, "start", "0"), note(90, "middle", "log scale"), note(180, "end", digits3(largest)));
+  return panel("Activations", drawing);
 }
 
 function effects({ effect, half, most }) {
@@ -246,7 +274,7 @@ function effects({ effect, half, most }) {
     const bar = html("span", { className: `effect ${kind}` });
     bar.style.setProperty("--share", `${(100 * Math.abs(share)).toFixed(0)}%`);
     const value = `${share > 0 ? "+" : ""}${number(share * most, most < 0.1 ? 3 : 2)}`;
-    return html("li", {}, html("span", { className: "word" }, seen(word)), bar, html("span", { className: "value" }, value));
+    return html("li", {}, html("span", { className: "word" }, seen(word)), html("span", { className: "value" }, value), bar);
   };
   return [
     panel("Promotes", html("ol", { className: "effects" }, ...effect.slice(0, half).map(line("up")))),
@@ -255,7 +283,7 @@ function effects({ effect, half, most }) {
 }
 
 function contexts({ around, decimals, largest }) {
-  const names = ["top tenth", "2nd", "3rd", ...range(4, 10).map((k) => `${k}th`), "last tenth"];
+  const names = ["top", "2nd", "3rd", ...range(4, 10).map((k) => `${k}th`), "last"];
   const lines = around.map(({ decile, share, tokens, cut }, k) => {
     const first = k === 0 || around[k - 1].decile !== decile;
     const words = tokens.map(({ word, share: own, here }) => {
@@ -264,7 +292,7 @@ function contexts({ around, decimals, largest }) {
       if (own > 0) token.className = "lit";
       return token;
     });
-    const text = html("span", { className: "tokens" }, cut[0] ? "… " : "", ...words.flatMap((word) => [word, " "]), cut[1] ? "…" : "");
+    const text = html("span", { className: "tokens" }, cut[0] ? "…\u00a0" : "", ...between(words, " "), cut[1] ? "\u00a0…" : "");
     const tenth = html("span", { className: first ? "decile" : "decile again" }, names[decile]);
     return html("li", {}, tenth, html("span", { className: "value" }, number(share * largest, decimals)), text);
   });

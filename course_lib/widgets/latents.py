@@ -74,7 +74,7 @@ def latent_dashboard(
     number = {kind: k for k, kind in enumerate(kinds)}
     shade = LEVELS * firing.windows(fired, contexts, BEFORE, AFTER)
     columns = {
-        "token": torch.searchsorted(used, tokens),
+        "token": torch.searchsorted(used, tokens.contiguous()),
         "label": torch.tensor([number[label] for label in labels]),
         "f1": (100 * f1).round(),
         "fired": fired.counts(),
@@ -106,11 +106,11 @@ def latent_dashboard(
         data=data,
         caption=(
             f"{d_sae} latents on {len(tokens)} documents. A context is about its underlined "
-            "token. The darker a token's ground, the closer the latent comes to its largest "
-            "activation there. Ranked by activation, the firings of a latent fall into tenths: "
-            f"of the strongest you see up to {PER_DECILE[0]}, of every other one, and no two of "
-            "them from the same document. Promoted and demoted: what one unit of the latent adds "
-            "to a token's logit, relative to the mean over all tokens."
+            "token; the fuller a token's colour, the closer the latent comes there to its largest "
+            "activation. Ranked by activation, a latent's firings fall into tenths: you see up to "
+            f"{PER_DECILE[0]} of the strongest and one of every other, all from different "
+            "documents. Promoted and demoted: what one unit of the latent adds to a token's "
+            "logit, relative to the mean over all tokens."
         ),
         start_text=_sentence(start, labels[start], f1[start], fired, data["n_tokens"]),
         start_table=[
