@@ -31,12 +31,11 @@ async function fill(stage, data) {
   let at = data.start; // which of them is shown
   let latent = data.start;
 
-  function look() {
-    const query = search.control.value.trim();
+  function look({ target }) {
+    const query = search.control.value.trim().toLowerCase();
     sae.wanted = wantedTokens(sae, query);
     found = ranked(sae, matches(sae, query, scope.control.value), order.control.value);
-    const cleared = query === "" && this === search.control;
-    at = cleared ? found.indexOf(latent) : 0;
+    at = target === search.control && query === "" ? found.indexOf(latent) : 0;
     show();
   }
   function move(by) {
@@ -44,8 +43,7 @@ async function fill(stage, data) {
     show();
   }
   function jump() {
-    const away = 1 + Math.floor(Math.random() * (found.length - 1));
-    at = (at + away) % found.length;
+    at = (at + 1 + Math.floor(Math.random() * (found.length - 1))) % found.length;
     show();
   }
   function show() {
@@ -69,13 +67,11 @@ async function fill(stage, data) {
     const facts = describe(sae, latent);
     head.replaceChildren(
       html("p", { className: "title" }, `Latent ${latent}`),
-      html("p", { className: "name" }, facts.label),
+      html("p", { className: sae.label[latent] ? "name" : "none" }, facts.label),
       html("p", {}, facts.sentence),
     );
-    body.replaceChildren(
-      html("div", { className: "panels" }, histogram(facts), ...effects(facts)),
-      contexts(facts),
-    );
+    const panels = html("div", { className: "panels" }, histogram(facts), ...effects(facts));
+    body.replaceChildren(panels, contexts(facts));
     stage.dataset.latent = latent;
   }
 
@@ -102,8 +98,8 @@ async function fill(stage, data) {
 
 const SCOPES = { all: "everything", label: "concepts", fires: "tokens it fires on", promotes: "tokens it promotes" };
 const ORDERS = {
-  match: "best match", number: "number", f1: "F1, best first", dense: "density, highest first", rare: "density, lowest first",
-  largest: "largest activation",
+  match: "best match", number: "number", f1: "F1, best first", largest: "largest activation",
+  dense: "density, highest first", rare: "density, lowest first",
 };
 
 const count = (n) => n.toLocaleString("en-US");
@@ -153,31 +149,28 @@ function read(data, columns) {
   };
 }
 
+const sum = (values) => values.reduce((a, b) => a + b, 0);
+const between = (items, gap) => items.flatMap((item, k) => (k ? [gap, item] : [item]));
 const range = (from, to) => Array.from({ length: to - from }, (_, k) => from + k);
 const contextsOf = (sae, i) => range(sae.firstContext[i], sae.firstContext[i + 1]);
 const firesOn = (sae, i) => contextsOf(sae, i).map((c) => sae.token[sae.place[c]]);
 const peak = (sae, c) => sae.shade[c * sae.width + sae.window[0]];
 const promotes = (sae, i) => Array.from(sae.effect_token.subarray(2 * sae.half * i, 2 * sae.half * i + sae.half));
 
-const between = (items, gap) => items.flatMap((item, k) => (k ? [gap, item] : [item]));
 // Which words the query means: the one that it spells, else all that contain it.
 function wantedTokens(sae, query) {
-  const text = query.toLowerCase();
   const names = sae.words.map((word) => (word ?? "").toLowerCase().trim());
-  const exact = names.includes(text);
-  return names.map((name) => text !== "" && (exact ? name === text : name.includes(text)));
+  const exact = names.includes(query);
+  return names.map((name) => query !== "" && (exact ? name === query : name.includes(query)));
 }
-
-const sum = (values) => values.reduce((a, b) => a + b, 0);
 
 // How well each latent answers the query, 0 if not at all. A number finds that latent; other text
 // the latents that stand for it, those that fire on such tokens, by the share of their activation
 // in the contexts, and those that promote them.
 function matches(sae, query, scope) {
   if (query === "") return sae.all.map(() => 1);
-  const text = query.toLowerCase();
   const { wanted } = sae;
-  const label = sae.labels.map((name) => name.toLowerCase().includes(text));
+  const label = sae.labels.map((name) => name.toLowerCase().includes(query));
   const scores = {
     label: (i) => (label[sae.label[i]] ? 1 + sae.f1[i] / 100 : 0),
     fires: (i) => {
@@ -186,7 +179,7 @@ function matches(sae, query, scope) {
     },
     promotes: (i) => Math.max(0, ...promotes(sae, i).map((token, k) => (wanted[token] ? 1 / (1 + k) : 0))),
   };
-  scores.all = (i) => (`${i}` === text.replace("#", "") ? 9 : 0) + scores.label(i) + scores.fires(i) + scores.promotes(i);
+  scores.all = (i) => (`${i}` === query.replace("#", "") ? 9 : 0) + scores.label(i) + scores.fires(i) + scores.promotes(i);
   return sae.all.map(scores[scope]);
 }
 
@@ -227,14 +220,14 @@ function describe(sae, i) {
   const decimals = Math.max(0, Math.floor(-Math.log10(sae.largest[i] / levels)));
   const around = contextsOf(sae, i).map((c) => {
     const place = sae.place[c];
-    const document = Math.floor(place / sae.seq);
-    const tokens = range(-before, after + 1).map((offset) => {
-      const inside = Math.floor((place + offset) / sae.seq) === document;
-      const share = sae.shade[c * sae.width + before + offset] / levels;
-      return { word: inside ? sae.words[sae.token[place + offset]] : null, share, here: offset === 0 };
+    const first = place - (place % sae.seq); // of the document
+    const all = range(place - before, place + after + 1).map((at, k) => {
+      const word = at >= first && at < first + sae.seq ? sae.words[sae.token[at]] : null;
+      return { word, share: sae.shade[c * sae.width + k] / levels, here: at === place };
     });
-    const cut = [place - before > document * sae.seq, tokens[before + after].word !== null];
-    return { decile: sae.decile[c], share: tokens[before].share, tokens: tokens.filter(({ word }) => word !== null), cut };
+    const cut = [place - before > first, all[before + after].word !== null];
+    const tokens = all.filter(({ word }) => word !== null);
+    return { decile: sae.decile[c], share: all[before].share, tokens, cut };
   });
   const effect = range(2 * sae.half * i, 2 * sae.half * (i + 1)).map((k) => ({
     word: sae.words[sae.effect_token[k]], share: sae.effect[k] / effectLevels - 1,
