@@ -53,7 +53,7 @@ async function fill(stage, data) {
     status.textContent = n === 0 ? `None of ${all}` : `${count(at + 1)} of ${where}`;
     if (n > 0) latent = found[at];
     buttons.forEach((button, k) => { button.disabled = [at === 0, at >= n - 1, n < 2][k]; });
-    const room = Math.min(stage.clientWidth < 560 ? 4 : ROWS, n);
+    const room = Math.min(stage.clientWidth < 736 ? 4 : ROWS, n);
     const first = Math.max(0, Math.min(n - room, at - (room >> 1)));
     rows.forEach((row, k) => {
       row.hidden = k >= room;
@@ -90,10 +90,10 @@ async function fill(stage, data) {
   at = found.indexOf(latent);
   show();
   stage.classList.add("latents");
-  stage.replaceChildren(
+  stage.replaceChildren(html("div", { className: "columns" },
     html("div", { className: "find" }, search.label, scope.label, order.label, status, list),
     html("div", { className: "shown" }, html("div", { className: "steps" }, ...buttons), head, body),
-  );
+  ));
 }
 
 const SCOPES = { all: "everything", label: "concepts", fires: "tokens it fires on", promotes: "tokens it promotes" };
