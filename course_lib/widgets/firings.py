@@ -132,16 +132,14 @@ def top_contexts(
 
 def contexts(fired: Firings, per_decile: Sequence[int]) -> Contexts:
     """`top_contexts` of every latent."""
-    latents, entries, deciles = [], [], []
+    rows = []
     ends = F.pad(fired.counts().cumsum(0), (1, 0)).tolist()
     for latent, (start, end) in enumerate(pairwise(ends)):
         documents = fired.places[start:end] // fired.seq
-        for entry, decile in top_contexts(fired.values[start:end], documents, per_decile):
-            latents.append(latent)
-            entries.append(start + entry)
-            deciles.append(decile)
-    places = fired.places[torch.tensor(entries, dtype=torch.long)]
-    return Contexts(torch.tensor(latents), places, torch.tensor(deciles))
+        chosen = top_contexts(fired.values[start:end], documents, per_decile)
+        rows += [(latent, start + entry, decile) for entry, decile in chosen]
+    latents, entries, deciles = torch.tensor(rows, dtype=torch.long).view(-1, 3).unbind(1)
+    return Contexts(latents, fired.places[entries], deciles)
 
 
 def windows(
@@ -155,9 +153,9 @@ def windows(
     inside = places.div(fired.seq, rounding_mode="floor") == around.places[:, None] // fired.seq
     n_places = fired.docs * fired.seq
     wanted = torch.where(inside, around.latents[:, None] * n_places + places, -1)
-    known = F.pad(fired.latents * n_places + fired.places, (0, 1), value=torch.iinfo(int).max)
-    at = torch.searchsorted(known, wanted)
-    return F.pad(fired.shares(), (0, 1))[at].where(known[at] == wanted, 0.0)
+    known = fired.latents * n_places + fired.places
+    at = torch.searchsorted(known, wanted).clamp_max(len(known) - 1)
+    return fired.shares()[at].where(known[at] == wanted, 0.0)
 
 
 def histograms(fired: Firings, n_bins: int) -> Int[Tensor, "d_sae n_bins"]:
