@@ -35,7 +35,7 @@ async function fill(stage, data) {
     const query = search.control.value.trim().toLowerCase();
     sae.wanted = wantedTokens(sae, query);
     found = ranked(sae, matches(sae, query, scope.control.value), order.control.value);
-    at = target === search.control && query === "" ? found.indexOf(latent) : 0;
+    at = query === "" && target !== order.control ? found.indexOf(latent) : 0;
     show();
   }
   function move(by) {
@@ -110,6 +110,7 @@ const digits3 = (value) => Number(value.toPrecision(3)).toString();
 const seen = (word) => word.replaceAll(" ", "\u2423").replaceAll("\n", "\u21b5").replaceAll("\t", "\u21e5") || "\u2205";
 
 function field(name, control) {
+  control.setAttribute("aria-label", name); // else a select's options would be part of its name
   return { control, label: html("label", {}, html("span", { className: "name" }, name), control) };
 }
 
@@ -179,7 +180,9 @@ function matches(sae, query, scope) {
     },
     promotes: (i) => Math.max(0, ...promotes(sae, i).map((token, k) => (wanted[token] ? 1 / (1 + k) : 0))),
   };
-  scores.all = (i) => (`${i}` === query.replace("#", "") ? 9 : 0) + scores.label(i) + scores.fires(i) + scores.promotes(i);
+  const number = query.replace("#", "");
+  scores.all = (i) => (
+    (`${i}` === number ? 9 : 0) + scores.label(i) + scores.fires(i) + scores.promotes(i) / 2);
   return sae.all.map(scores[scope]);
 }
 
@@ -267,7 +270,8 @@ function effects({ effect, half, most }) {
     const bar = html("span", { className: `effect ${kind}` });
     bar.style.setProperty("--share", `${(100 * Math.abs(share)).toFixed(0)}%`);
     const value = `${share > 0 ? "+" : ""}${number(share * most, most < 0.1 ? 3 : 2)}`;
-    return html("li", {}, html("span", { className: "word" }, seen(word)), html("span", { className: "value" }, value), bar);
+    const name = html("span", { className: "word" }, seen(word));
+    return html("li", {}, name, html("span", { className: "value" }, value), bar);
   };
   return [
     panel("Promotes", html("ol", { className: "effects" }, ...effect.slice(0, half).map(line("up")))),
@@ -285,7 +289,8 @@ function contexts({ around, decimals, largest }) {
       if (own > 0) token.className = "lit";
       return token;
     });
-    const text = html("span", { className: "tokens" }, cut[0] ? "…\u00a0" : "", ...between(words, " "), cut[1] ? "\u00a0…" : "");
+    const ends = [cut[0] ? "…\u00a0" : "", cut[1] ? "\u00a0…" : ""];
+    const text = html("span", { className: "tokens" }, ends[0], ...between(words, " "), ends[1]);
     const tenth = html("span", { className: first ? "decile" : "decile again" }, names[decile]);
     return html("li", {}, tenth, html("span", { className: "value" }, number(share * largest, decimals)), text);
   });

@@ -58,6 +58,7 @@ def show(browser, tmp_path):
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(10_000)
         page.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda r: _foreign(r.url, file.as_uri()) and problems.append(r.url))
@@ -106,12 +107,11 @@ def test_every_latent_shows_its_planted_numbers(show):
         assert latent(page) == i
         own = z[..., i][(z[..., i] > 0) & (tokens >= 0)]
         shown = page.locator(".head").inner_text()
-        assert f"Fires on {len(own)} of 356 tokens ({len(own) / 356:.1%}" in shown.replace(
-            f"{len(own) / 356:.2%}", f"{len(own) / 356:.1%}"
-        )
+        density = f"{len(own) / 356:.{2 if len(own) < 35.6 else 1}%}"
+        assert f"Fires on {len(own)} of 356 tokens ({density}), at most with" in shown
         assert ("no concept" in shown) == (i % 2 == 1)
         top, *_ = page.locator(".contexts .value").all_text_contents()
-        assert float(top) == pytest.approx(own.max().item(), abs=0.051 * (1 + 9 * (i > 7)))
+        assert float(top) == pytest.approx(own.max().item(), abs=0.51 if own.max() >= 10 else 0.051)
         marks = set(page.locator(".contexts mark").all_text_contents())
         assert marks == {WORDS[i].replace(" ", "\u2423").replace("\n", "\u21b5")}
         counts = [int(c) for c in page.locator("rect title").all_text_contents()]
@@ -142,27 +142,27 @@ def test_shades_are_the_activations_as_shares_of_the_largest_and_nothing_else_is
     assert all(min(abs(share - s) for s in strengths) <= 0.51 for share in shares)
 
 
-@pytest.mark.parametrize(
-    ("text", "where", "found"),
-    [
-        ("word: sea", "concepts", [2]),
-        ("WORD", "concepts", [0, 2, 4, 6, 8, 10]),
-        ("dog", "tokens it fires on", [4]),
-        ("og", "tokens it fires on", [4, 5]),
-        ("dog", "tokens it promotes", [3]),
-        ("dog", "everything", [4, 3]),
-        ("7", "everything", [7]),
-        ("#12", "everything", [NEVER]),
-        ("ear", "tokens it fires on", [8]),
-    ],
-)
-def test_a_search_finds_by_concept_token_and_number_the_best_first(show, text, where, found):
+SEARCHES = [
+    ("word: sea", "concepts", [2]),
+    ("WORD", "concepts", [0, 2, 4, 6, 8, 10]),
+    ("dog", "tokens it fires on", [4]),
+    ("og", "tokens it fires on", [4, 5]),
+    ("ear", "tokens it fires on", [8]),
+    ("sea", "tokens it promotes", [1]),
+    ("star", "everything", [3, 2]),
+    ("7", "everything", [7]),
+    ("#12", "everything", [NEVER]),
+]
+
+
+def test_a_search_finds_by_concept_token_and_number_the_best_first(show):
     page = show()
-    find(page, text, where)
-    assert [i for i in listed(page) if i in found] == found
-    assert latent(page) == found[0]
-    if where != "tokens it promotes" and text != "dog":
-        assert listed(page) == found
+    for text, where, found in SEARCHES:
+        find(page, text, where)
+        assert listed(page)[: len(found)] == found, text
+        assert latent(page) == found[0], text
+        if where not in ("tokens it promotes", "everything"):
+            assert listed(page) == found, text  # ties of effects promote a few more
 
 
 def test_a_search_that_finds_nothing_says_so_and_keeps_the_latent(show):
@@ -178,23 +178,23 @@ def test_a_search_that_finds_nothing_says_so_and_keeps_the_latent(show):
     assert page.get_by_role("status").inner_text() == "4 of 13 latents"
 
 
-@pytest.mark.parametrize(
-    ("order", "key"),
-    [
-        ("number", lambda z, i: i),
-        ("F1, best first", lambda z, i: -GIVEN["f1"][i] if i % 2 == 0 and i < N else 1),
-        ("largest activation", lambda z, i: -z[..., i].max()),
-        ("density, highest first", lambda z, i: -(z[..., i] > 0).sum()),
-        ("density, lowest first", lambda z, i: (z[..., i] > 0).sum() or 999),
-    ],
-)
-def test_lists_are_sorted_and_begin_at_their_first(show, order, key):
+ORDERS = {
+    "number": lambda z, i: i,
+    "F1, best first": lambda z, i: -GIVEN["f1"][i] if i % 2 == 0 and i < N else 1,
+    "largest activation": lambda z, i: -z[..., i].max(),
+    "density, highest first": lambda z, i: -(z[..., i] > 0).sum(),
+    "density, lowest first": lambda z, i: (z[..., i] > 0).sum() or 999,
+}
+
+
+def test_lists_are_sorted_and_begin_at_their_first(show):
     page = show()
-    pick(page, "Sorted by", order)
     z = GIVEN["z"].where((GIVEN["tokens"] >= 0)[..., None], 0)
-    wanted = sorted(range(N + 1), key=lambda i: float(key(z, i)))
-    assert listed(page) == wanted[:11]
-    assert latent(page) == wanted[0]
+    for order, key in ORDERS.items():
+        pick(page, "Sorted by", order)
+        wanted = sorted(range(N + 1), key=lambda i: float(key(z, i)))
+        assert listed(page) == wanted[:11], order
+        assert latent(page) == wanted[0], order
 
 
 def test_keys_walk_the_list_from_the_search_and_from_the_list_and_stay_in_the_picture(show):
