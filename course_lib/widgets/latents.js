@@ -25,7 +25,7 @@ async function fill(stage, data) {
   });
   const head = html("div", { className: "head" });
   head.setAttribute("aria-live", "polite");
-  const body = html("div", { className: "body" });
+  const views = html("div", { className: "views" });
 
   let found = sae.all; // the latents listed, in their order
   let at = data.start; // which of them is shown
@@ -71,7 +71,7 @@ async function fill(stage, data) {
       html("p", {}, facts.sentence),
     );
     const panels = html("div", { className: "panels" }, histogram(facts), ...effects(facts));
-    body.replaceChildren(panels, contexts(facts));
+    views.replaceChildren(panels, contexts(facts));
     stage.dataset.latent = latent;
   }
 
@@ -92,7 +92,7 @@ async function fill(stage, data) {
   stage.classList.add("latents");
   stage.replaceChildren(html("div", { className: "columns" },
     html("div", { className: "find" }, search.label, scope.label, order.label, status, list),
-    html("div", { className: "shown" }, html("div", { className: "steps" }, ...buttons), head, body),
+    html("div", { className: "shown" }, html("div", { className: "steps" }, ...buttons), head, views),
   ));
 }
 
@@ -180,9 +180,9 @@ function matches(sae, query, scope) {
     },
     promotes: (i) => Math.max(0, ...promotes(sae, i).map((token, k) => (wanted[token] ? 1 / (1 + k) : 0))),
   };
-  const number = query.replace("#", "");
+  const asked = query.replace("#", "");
   scores.all = (i) => (
-    (`${i}` === number ? 9 : 0) + scores.label(i) + scores.fires(i) + scores.promotes(i) / 2);
+    (`${i}` === asked ? 9 : 0) + scores.label(i) + scores.fires(i) + scores.promotes(i) / 2);
   return sae.all.map(scores[scope]);
 }
 
