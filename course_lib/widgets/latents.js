@@ -1,5 +1,5 @@
 // data: {start, seq, n_tokens, words [null after a document's end], labels, window [before, after],
-//        levels [of an activation, of an effect], columns {name: [length, bytes]}, packed}
+//        levels (steps up to the largest), columns {name: [length, bytes]}, packed}
 // Columns, each with a number per latent unless said otherwise: token [docs * seq], label, f1 (%),
 // fired, largest, histogram [d_sae * bins], n_contexts, most, effect_token and effect [d_sae * 2n];
 // decile, place and shade [* window] have an entry per context.
@@ -104,6 +104,7 @@ const ORDERS = {
 
 const count = (n) => n.toLocaleString("en-US");
 const percent = (share) => `${number(100 * share, share < 0.001 ? 3 : share < 0.1 ? 2 : 1)}%`;
+const decimals = (step) => Math.max(0, Math.min(9, Math.floor(-Math.log10(step)))); // no finer than a step
 const digits3 = (value) => Number(value.toPrecision(3)).toString();
 
 // A token with its spaces and line ends in sight, as tokenizers have them.
@@ -134,7 +135,7 @@ async function unpack({ columns, packed }) {
 }
 
 function read(data, columns) {
-  const floats = (bits) => new Float32Array(bits.map((entry) => entry << 8).buffer);
+  const floats = (bits) => new Float32Array(bits.map((entry) => entry << 11).buffer);
   const size = columns.label.length;
   const firstContext = new Uint32Array(size + 1);
   columns.n_contexts.forEach((n, i) => { firstContext[i + 1] = firstContext[i] + n; });
@@ -219,8 +220,7 @@ function entry(sae, i, order) {
 // All that is shown of one latent, as numbers and words.
 function describe(sae, i) {
   const [before, after] = sae.window;
-  const [levels, effectLevels] = sae.levels;
-  const decimals = Math.max(0, Math.floor(-Math.log10(sae.largest[i] / levels)));
+  const { levels } = sae;
   const around = contextsOf(sae, i).map((c) => {
     const place = sae.place[c];
     const first = place - (place % sae.seq); // of the document
@@ -233,11 +233,11 @@ function describe(sae, i) {
     return { decile: sae.decile[c], share: all[before].share, tokens, cut };
   });
   const effect = range(2 * sae.half * i, 2 * sae.half * (i + 1)).map((k) => ({
-    word: sae.words[sae.effect_token[k]], share: sae.effect[k] / effectLevels - 1,
+    word: sae.words[sae.effect_token[k]], share: sae.effect[k] / levels - 1,
   }));
   const often = `${count(sae.fired[i])} of ${count(sae.n_tokens)} tokens (${percent(sae.fired[i] / sae.n_tokens)})`;
   return {
-    around, effect, decimals, half: sae.half, largest: sae.largest[i], most: sae.most[i], fired: sae.fired[i],
+    around, effect, levels, half: sae.half, largest: sae.largest[i], most: sae.most[i], fired: sae.fired[i],
     bins: sae.histogram.subarray(sae.bins * i, sae.bins * (i + 1)),
     label: sae.label[i] ? `${sae.labels[sae.label[i]]}, F1 ${(sae.f1[i] / 100).toFixed(2)}` : "no concept",
     sentence: sae.fired[i]
@@ -265,11 +265,11 @@ function histogram({ bins, largest, fired }) {
   return panel("Activations", drawing);
 }
 
-function effects({ effect, half, most }) {
+function effects({ effect, half, most, levels }) {
   const line = (kind) => ({ word, share }) => {
     const bar = html("span", { className: `effect ${kind}` });
     bar.style.setProperty("--share", `${(100 * Math.abs(share)).toFixed(0)}%`);
-    const value = `${share > 0 ? "+" : ""}${number(share * most, most < 0.1 ? 3 : 2)}`;
+    const value = `${share > 0 ? "+" : ""}${number(share * most, decimals(most / levels))}`;
     const name = html("span", { className: "word" }, seen(word));
     return html("li", {}, name, html("span", { className: "value" }, value), bar);
   };
@@ -279,12 +279,13 @@ function effects({ effect, half, most }) {
   ];
 }
 
-function contexts({ around, decimals, largest }) {
+function contexts({ around, levels, largest }) {
+  const digits = decimals(largest / levels);
   const names = ["top", "2nd", "3rd", ...range(4, 10).map((k) => `${k}th`), "last"];
   const lines = around.map(({ decile, share, tokens, cut }, k) => {
     const first = k === 0 || around[k - 1].decile !== decile;
     const words = tokens.map(({ word, share: own, here }) => {
-      const token = html(here ? "mark" : "span", { title: number(own * largest, decimals) }, seen(word));
+      const token = html(here ? "mark" : "span", { title: number(own * largest, digits) }, seen(word));
       token.style.setProperty("--share", `${(100 * own).toFixed(0)}%`);
       if (own > 0) token.className = "lit";
       return token;
@@ -292,7 +293,7 @@ function contexts({ around, decimals, largest }) {
     const ends = [cut[0] ? "…\u00a0" : "", cut[1] ? "\u00a0…" : ""];
     const text = html("span", { className: "tokens" }, ends[0], ...between(words, " "), ends[1]);
     const tenth = html("span", { className: first ? "decile" : "decile again" }, names[decile]);
-    return html("li", {}, tenth, html("span", { className: "value" }, number(share * largest, decimals)), text);
+    return html("li", {}, tenth, html("span", { className: "value" }, number(share * largest, digits)), text);
   });
   return panel("Where it fires, by tenths of its firings", html("ol", { className: "contexts" }, ...lines));
 }

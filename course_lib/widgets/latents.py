@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 PER_DECILE = (4, 1, 1, 1, 1, 1, 1, 1, 1, 1)  # contexts of each tenth, the strongest first
 BEFORE, AFTER = 7, 3  # tokens shown on either side of the one that a context is about
-N_BINS = 12
+N_BINS = 10
 N_EFFECTS = 5  # tokens that a latent promotes most, and as many that it demotes most
-LEVELS = 100  # steps of an activation up to the latent's largest
-EFFECT_LEVELS = 127
+LEVELS = 100  # steps of an activation, and of an effect, up to the latent's largest
 
 
 def latent_dashboard(
@@ -85,7 +84,7 @@ def latent_dashboard(
         "place": contexts.places,
         "shade": shade.round().clamp_min(1).where(shade > 0, 0),
         "effect_token": torch.searchsorted(used, effect_tokens),
-        "effect": EFFECT_LEVELS + (EFFECT_LEVELS * effects / most[:, None]).round(),
+        "effect": LEVELS + (LEVELS * effects / most[:, None]).round(),
         "most": float_bits(most),
     }
     data = {
@@ -95,7 +94,7 @@ def latent_dashboard(
         "words": [None if token == NONE else vocabulary[token] for token in used.tolist()],
         "labels": kinds,
         "window": [BEFORE, AFTER],
-        "levels": [LEVELS, EFFECT_LEVELS],
+        "levels": LEVELS,
         **pack(columns),
     }
     here = contexts.latents == start

@@ -120,7 +120,7 @@ def test_every_latent_shows_its_planted_numbers(show):
         assert promoted == WORDS[(i + 1) % N].replace(" ", "\u2423").replace("\n", "\u21b5")
         effect = GIVEN["logit_effect"][i]
         most = page.locator(".effects .value").first.text_content()
-        assert float(most) == pytest.approx((effect.max() - effect.mean()).item(), abs=0.006)
+        assert float(most) == pytest.approx((effect.max() - effect.mean()).item(), abs=0.051)
         least = page.locator(".effects").last.locator("li").first
         assert least.locator(".value").text_content().startswith("\u2212")
         button(page, "Next").click()
@@ -268,4 +268,4 @@ def test_print_is_a_still_without_controls(show):
     page.emulate_media(media="print")
     assert not page.get_by_role("searchbox").is_visible()
     assert not page.locator(".steps").is_visible()
-    assert page.locator(".contexts").is_visible()
+    assert page.locator(".contexts").bounding_box()["width"] > 700
