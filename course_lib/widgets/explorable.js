@@ -3,6 +3,7 @@
 // A drawing script defines draw(data, positions), which returns
 //   {panels: [{name, label, viewBox, shapes: [SVG elements]}, ...], summary: "one or two sentences"}.
 // `name` is the panel's heading; `label` is a full sentence that says what is seen in it.
+// A script that has no sliders defines fill(stage, data) instead, and fills the stage itself.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -45,8 +46,7 @@ function slider(settings, changed) {
   return { input, row: html("label", { className: "slider" }, name, value, input) };
 }
 
-function build(root, draw) {
-  const { sliders, data } = JSON.parse(root.querySelector("script[type='application/json']").text);
+const withSliders = (draw) => (stage, data, sliders) => {
   const controls = sliders.map((settings) => slider(settings, update));
   const summary = html("p", { className: "summary" });
   const panels = html("div", { className: "panels" });
@@ -68,15 +68,16 @@ function build(root, draw) {
 
   update();
   const rows = html("div", { className: "sliders" }, ...controls.map(({ row }) => row));
-  root.querySelector(".stage").replaceChildren(rows, panels, summary);
-}
+  stage.replaceChildren(rows, panels, summary);
+};
 
 // The script looks its figures up by key: document.currentScript is null where a front end makes
 // scripts anew (JupyterLab), and one figure may stand twice on a page.
-function start(key, draw) {
+function start(key, fill) {
   for (const root of document.querySelectorAll(`.course-explorable[data-explorable="${key}"]`)) {
     if (root.courseBuilt) continue;
     root.courseBuilt = true;
-    build(root, draw);
+    const { sliders, data } = JSON.parse(root.querySelector("script[type='application/json']").text);
+    fill(root.querySelector(".stage"), data, sliders);
   }
 }

@@ -3,6 +3,7 @@
 The HTML is self-contained. It asks no host for anything, leaves nothing on `window`, and works in
 the static book, in JupyterLab and in Colab. Python sends numbers; `explorable.js` builds the
 sliders; the drawing script turns the numbers and the slider positions into SVG and one sentence.
+A picture that needs other controls has no sliders, and its script fills the stage itself.
 """
 
 import hashlib
@@ -63,25 +64,27 @@ def explorable(
     script: str,
     *,
     title: str,
-    sliders: Sequence[Slider],
+    sliders: Sequence[Slider] = (),
     data: Mapping[str, object],
     caption: str,
     start_text: str,
     start_table: Sequence[Sequence[str]],
+    style: str | None = None,
 ) -> Explorable:
     """Join data, sliders and the drawing function in `script` into one displayable object.
 
-    script: a file of this package that defines `draw(data, positions)`; `explorable.js` says what
-        it returns.
+    script: a file of this package that defines `draw(data, positions)`, or `fill(stage, data)` if
+        there are no sliders; `explorable.js` says what it returns.
     data: anything JSON can hold; NaN and infinity raise ValueError.
     caption: one or two sentences under the picture.
     start_text, start_table: the start state in words and as rows of text (first row and first
         column are headings), for readers without JavaScript.
+    style: a file of this package with style rules for this picture alone.
     """
     package = files(__package__)
-    css, base, draw = (
-        package.joinpath(name).read_text(encoding="utf-8")
-        for name in ("explorable.css", "explorable.js", script)
+    css, base, draw, own_css = (
+        package.joinpath(name).read_text(encoding="utf-8") if name else ""
+        for name in ("explorable.css", "explorable.js", script, style)
     )
     settings = {
         "sliders": [{"label": s.label, "shown": list(s.shown), "start": s.start} for s in sliders],
@@ -96,12 +99,12 @@ def explorable(
     page = f"""\
 <figure class="course-explorable" data-explorable="{key}" aria-label="{html.escape(title)}">
 <style>
-{css}</style>
+{css}{own_css}</style>
 <p class="title">{html.escape(title)}</p>
 <div class="stage">
 <p>{html.escape(start_text)}</p>
 {_table(start_table)}
-<p>With JavaScript on (in a notebook: run the cell), sliders and a drawing stand here.</p>
+<p>With JavaScript on (in a notebook: run the cell), controls and a drawing stand here.</p>
 </div>
 <figcaption>{html.escape(caption)}</figcaption>
 <script type="application/json">{numbers}</script>
@@ -110,7 +113,7 @@ def explorable(
 "use strict";
 {base}
 {draw}
-start("{key}", draw);
+start("{key}", {"withSliders(draw)" if sliders else "fill"});
 }})();
 </script>
 </figure>"""
