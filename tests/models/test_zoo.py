@@ -12,9 +12,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from course_lib import data, models
+from course_lib import models
 from course_lib.models import measures, recipes, tasks, train, zoo
-from course_lib.models.gpt import GPT, GPTConfig
 from course_lib.models.recipes import RECIPES, Recipe, gpt
 from course_lib.models.training import weights_of
 from course_lib.runtime import TrainingStopped, generator
@@ -261,44 +260,3 @@ for name in models.names():
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ)
     assert done.returncode == 0, done.stderr.decode()
-
-
-# --- what is measured ----------------------------------------------------------------------------
-
-
-class Sure(torch.nn.Module):
-    """Says the same next token everywhere, or each next token as it is."""
-
-    n_given = 1
-
-    def __init__(self, tokens):
-        super().__init__()
-        self.tokens, self.calls = tokens, 0
-
-    def forward(self, tokens):
-        best = self.tokens[self.calls : self.calls + len(tokens), 1:]
-        self.calls += len(tokens)
-        return 50.0 * torch.nn.functional.one_hot(best.clamp(min=0), 25)
-
-
-def test_a_player_of_the_games_own_moves_is_always_legal_and_one_of_others_is_not():
-    world = data.TorusGame()
-    games = measures.drawn(world, 64).tokens
-    other = measures.drawn(world, 64, seed=1).tokens
-    share = [measures.games(Sure(t.repeat(2, 1)), world, 64)["legal"] for t in (games, other)]
-    assert share[0] == 1.0
-    assert 0.1 < share[1] < 0.7
-
-
-def test_a_linear_read_out_finds_what_is_there_and_not_what_is_not():
-    model = GPT(GPTConfig(5, 6, d_model=16, n_heads=2, n_layers=1))
-    torch.nn.init.normal_(model.embed.weight, generator=generator(0))
-    parts = []
-    for seed in (1, 2):
-        drawn = Chain().sample(400, generator(seed))
-        coin = torch.randint(2, drawn.tokens.shape, generator=generator(seed + 2))
-        parts.append(replace(drawn, labels={**drawn.labels, "coin": coin}))
-    found = measures.read_out(model, *parts)
-    assert found["token"]["read_out"] == found["parity"]["read_out"] == 1.0
-    assert found["coin"]["read_out"] == pytest.approx(0.5, abs=0.05)
-    assert found["token"]["commonest"] == pytest.approx(0.2, abs=0.05)
