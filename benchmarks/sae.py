@@ -52,6 +52,7 @@ def run(
     environment = os.environ | {
         "TQDM_DISABLE": "1", "OMP_NUM_THREADS": str(size["threads"]),
         "PYTHONPATH": str(HERE.parent) if library == OURS else "",
+        "SPARSIFY_DISABLE_TRITON": "" if torch.cuda.is_available() else "1",
     }  # fmt: skip
     done = subprocess.run(
         [python, str(HERE / "_sae_contestants.py"), json.dumps(told)],

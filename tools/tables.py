@@ -142,7 +142,8 @@ def run_times(root: Path, page: Path) -> str:
     heads = ("Notebook", "CPU seconds", "Peak MB", "Wall seconds", "Date", "Machine")
     limits = (
         f"A notebook may take {records.CPU_SECONDS_BUDGET:.0f} CPU seconds "
-        f"and {records.PEAK_MB_BUDGET:.0f} MB; one that takes more fails the tests."
+        f"and {records.PEAK_MB_BUDGET:.0f} MB; the tests name one that takes more and fail on more "
+        "memory or twice the time."
     )
     return f"{limits}\n\n{_table(heads, rows)}"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from course_lib import validate
 from course_lib.sae.base import SAE, Loss
@@ -74,7 +74,12 @@ class Learner:
             )
         self.device = sae.W_dec.device
         fused = self.device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.Adam(sae.parameter_groups(), lr=recipe.lr, fused=fused)
+        # The fused Adam copies a weight that is not contiguous, so it has W_enc by rows of latents.
+        self.by_rows = {} if sae.tied else {sae.W_enc: nn.Parameter(sae.W_enc.detach().mT)}
+        groups = sae.parameter_groups()
+        for group in groups:
+            group["params"] = [self.by_rows.get(weight, weight) for weight in group["params"]]
+        self.optimizer = torch.optim.Adam(groups, lr=recipe.lr, fused=fused)
         self.inputs_since_fired = torch.zeros(*sae.lead, sae.d_sae, device=self.device)
         self.mean_l0 = torch.zeros(sae.lead, device=self.device)
         if recipe.target_l0 is not None:
@@ -98,10 +103,13 @@ class Learner:
             loss = self.loss(*batch, dead=self.dead)
         if "sparsity" in loss.terms:
             loss.terms["sparsity"] = loss.terms["sparsity"] * recipe.sparsity_at(step)
-        self.optimizer.zero_grad()
         loss.total.sum().backward()
         sae.prepare_gradients()
+        for weight, rows in self.by_rows.items():
+            rows.grad = weight.grad.mT
         self.optimizer.step()
+        self.optimizer.zero_grad()
+        sae.zero_grad()
         sae.constrain()
         self._count(step, loss, batch)
         every = recipe.resample_every
@@ -178,12 +186,10 @@ class Learner:
 
     def _forget(self, where: Tensor | tuple[int, Tensor]) -> None:
         for name, parameter in self.sae.named_parameters():
+            state = self.optimizer.state[self.by_rows.get(parameter, parameter)]
             for moment in ("exp_avg", "exp_avg_sq"):
-                state = self.optimizer.state[parameter].get(moment)
-                if state is not None and name == "W_enc":
-                    state.mT[where] = 0.0
-                elif state is not None and name != "b_dec":
-                    state[where] = 0.0
+                if moment in state and name != "b_dec":
+                    state[moment][where] = 0.0
 
     def state_dict(self) -> dict[str, object]:
         """All that a resumed run needs."""

@@ -97,6 +97,17 @@ def test_a_slow_machine_may_be_lenient_about_the_budget_and_the_next_strict_run_
     run(project).assert_outcomes(passed=1, failed=1)
 
 
+def test_more_time_than_the_budget_is_told_and_twice_as_much_fails(project, monkeypatch):
+    monkeypatch.setattr(records, "CPU_SECONDS_BUDGET", 0.0)
+    path = write_notebook(project, "1 + 1")
+    result = run(project)
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*over budget: the notebook took * CPU seconds (allowed: 0)*"])
+    assert records.is_current(project.path, path)
+    monkeypatch.setattr(records, "CPU_SECONDS_REFUSED", 0.0)
+    run(project).assert_outcomes(passed=1, failed=1)
+
+
 def test_an_output_that_changes_after_it_was_shown_is_refused(project):
     write_notebook(project, "from IPython.display import clear_output\nclear_output()")
     result = run(project)
