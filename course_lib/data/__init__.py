@@ -15,6 +15,7 @@ Fields of physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
+from course_lib.data.concepts import Concepts, concepts
 from course_lib.data.dictionaries import (
     low_coherence_dictionary,
     paired_dictionary,
@@ -50,6 +51,7 @@ from course_lib.data.towns import Towns
 __all__ = [
     "AntiCorrelatedPairs",
     "CalendarArithmetic",
+    "Concepts",
     "CorrelatedPairs",
     "Digits",
     "HierarchicalFeatures",
@@ -67,6 +69,7 @@ __all__ = [
     "TorusGame",
     "Towns",
     "TwoViewScenes",
+    "concepts",
     "digits",
     "direction_labels",
     "importance_decay",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,9 @@ def load(name: str, *, step: int | None = None) -> nn.Module:
         ModuleNotFoundError: the name is of no shipped model and transformers is not installed.
     """
     if _card_path(name) is None:
-        return _from_hub(name)
+        from course_lib.models.hub import load_hub
+
+        return load_hub(name)
     told = card(name)
     folder = _card_path(name).parent
     if step is not None and step not in told.snapshots:
@@ -162,19 +163,6 @@ def _again(path: Path) -> str:
     if path.parent == SHIPPED:
         return "Install the course again."
     return f"Make it again: python -m course_lib.models.train {path.stem.partition(SNAPSHOTS)[0]}"
-
-
-def _from_hub(name: str) -> nn.Module:
-    """The one door to models that are not ours."""
-    if find_spec("transformers") is None:
-        raise ModuleNotFoundError(
-            f"{name!r} is no shipped model ({', '.join(names())} are), and models of the hub need "
-            "transformers: run `pip install transformers`.",
-            name="transformers",
-        )
-    from course_lib.models.hub import load_hub
-
-    return load_hub(name)
 
 
 def store(
