@@ -69,11 +69,11 @@ def gpt(**shape: Any) -> Callable[[Any], GPTConfig]:
 TORUS = Recipe(
     world=("TorusGame", {}),
     config=gpt(d_model=64, n_heads=4, n_layers=2),
-    training={"steps": 1500, "batch_size": 256, "lr": 3e-3},
+    training={"steps": 2500, "batch_size": 256, "lr": 3e-3},
     measure=measures.games,
     bands={"legal": (0.97, 1.0), "excess": (0.0, 0.03)},
     accuracy=measures.game_accuracy,
-    n_snapshots=16,
+    n_snapshots=12,
 )
 ARITHMETIC = Recipe(
     world=("CalendarArithmetic", {}),
