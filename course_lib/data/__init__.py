@@ -9,7 +9,8 @@ and the truth of the same draw.
 Worlds of tokens: stories in two languages, board games (Othello, the torus game), arithmetic on a
 circle (the calendar, moving sums), repeating, tasks shown in context or told in a word, journeys on
 a map, and captions of scenes that come with a picture. `sample` gives `Sequences`, tokens with the
-truth of each; `log_prob` is the law, and with it the loss that no model can beat.
+truth of each (`concepts` asks it token by token); `log_prob` is the law, and with it the loss that
+no model can beat.
 
 Fields of physics, and digits.
 """
@@ -35,6 +36,7 @@ from course_lib.data.instructed import InstructedTasks
 from course_lib.data.othello import Othello
 from course_lib.data.paired import PairedViews
 from course_lib.data.planted import PlantedActivations
+from course_lib.data.quiet import QuietLabels
 from course_lib.data.repeat import RepeatCopy
 from course_lib.data.scenes import TwoViewScenes
 from course_lib.data.sparse import (
@@ -63,6 +65,7 @@ __all__ = [
     "PhysicsFields",
     "PlantedActivations",
     "PlantedFunctions",
+    "QuietLabels",
     "RepeatCopy",
     "SparseFeatures",
     "StoryWorld",

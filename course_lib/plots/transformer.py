@@ -1,0 +1,108 @@
+"""Figures of SAEs inside a transformer: what their units stand for, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_lib import validate
+from course_lib.plots.style import COLORS
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+MARKERS = ("o", "s", "^", "D", "v")
+
+
+def detector_dots(
+    panels: Mapping[str, Mapping[str, Mapping[str, float]]],
+    free: Mapping[str, Mapping[str, float]],
+    title: str,
+) -> Figure:
+    """F1 by panel, attribute (a row) and kind of unit (a marker).
+
+    Args:
+        panels: panel -> kind of unit -> attribute -> F1.
+        free: panel -> attribute -> the F1 of saying yes at every token, drawn as a grey line.
+    """
+    tallest = max(len(rows) for rows in free.values())
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(3.3 * len(panels) + 1, 0.24 * tallest + 1.6), squeeze=False
+    )
+    for ax, (panel, kinds) in zip(axes[0], panels.items(), strict=True):
+        rows = list(free[panel])
+        for y, attribute in enumerate(rows):
+            ax.plot([0, free[panel][attribute]], [y, y], color="0.82", linewidth=5, zorder=1)
+        for (kind, values), color, marker in zip(kinds.items(), COLORS, MARKERS, strict=False):
+            x = [values[attribute] for attribute in rows]
+            ax.plot(x, range(len(rows)), marker, color=color, label=kind, markersize=4.5)
+        ax.set(title=panel, xlabel="F1 on new tokens", xlim=(0, 1.02), ylim=(len(rows) - 0.4, -0.6))
+        ax.set_yticks(range(len(rows)), rows)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.suptitle(title)
+    return figure
+
+
+def head_families(
+    counts: Int[Tensor, "n_heads n_families"], families: Sequence[str], title: str
+) -> Figure:
+    """How many latents of each family (a column) each head (a row) writes most of."""
+    validate.shape("counts", counts, ("n_heads", len(families)))
+    figure, ax = plt.subplots(figsize=(0.5 * len(families) + 2, 0.42 * len(counts) + 1.9))
+    ax.imshow(counts, cmap="Blues", aspect="auto", vmax=1.4 * max(1, int(counts.max())))
+    for head, row in enumerate(counts.tolist()):
+        for family, count in enumerate(row):
+            if count:
+                ax.text(family, head, str(count), ha="center", va="center", fontsize=9)
+    ax.set_xticks(range(len(families)), families, rotation=45, ha="right")
+    ax.set_yticks(range(len(counts)), [f"head {head}" for head in range(len(counts))])
+    ax.spines[:].set_visible(False)
+    ax.set_title(title)
+    return figure
+
+
+def source_bars(
+    by_head: Float[Tensor, "n_heads n_tokens"], tokens: Sequence[str], title: str
+) -> Figure:
+    """What each token that was looked at adds to one latent, the heads stacked in colours."""
+    validate.shape("by_head", by_head, ("n_heads", len(tokens)))
+    figure, ax = plt.subplots(figsize=(0.26 * len(tokens) + 1.5, 3.2))
+    above, below = by_head.new_zeros(len(tokens)), by_head.new_zeros(len(tokens))
+    for head, (row, color) in enumerate(zip(by_head, COLORS, strict=False)):
+        bottom = above.where(row >= 0, below)
+        ax.bar(range(len(tokens)), row, bottom=bottom, color=color, label=f"head {head}")
+        above, below = above + row.clamp(min=0), below + row.clamp(max=0)
+    ax.axhline(0, color="0.3", linewidth=0.8)
+    ax.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=8)
+    ax.set(xlabel="token looked at", ylabel="adds to the pre-activation", title=title)
+    ax.margins(x=0.01)
+    ax.legend(ncols=2, fontsize=8)
+    return figure
+
+
+def ratio_dots(
+    methods: Mapping[str, Sequence[float]], rows: Sequence[str], goal: float, title: str
+) -> Figure:
+    """How many times as likely something became, by method, on a logarithmic axis."""
+    figure, ax = plt.subplots(figsize=(6.4, 0.27 * len(rows) + 1.7))
+    for (method, values), color, marker in zip(methods.items(), COLORS, MARKERS, strict=False):
+        ax.plot(values, range(len(rows)), marker, color=color, label=method, markersize=6)
+    ax.axvline(1, color="0.3", linewidth=0.8)
+    ax.axvline(goal, color="0.6", linewidth=0.8, linestyle=":")
+    ticks = [tick for tick in (0.5, 1, 2, 3, 5, 10, 20) if tick <= 1.2 * _most(methods)]
+    ax.set(xscale="log", xlabel="times as likely as before", title=title)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+    ax.minorticks_off()
+    ax.set_yticks(range(len(rows)), rows)
+    ax.invert_yaxis()
+    ax.legend(fontsize=8)
+    return figure
+
+
+def _most(methods: Mapping[str, Sequence[float]]) -> float:
+    return max(max(values) for values in methods.values())
