@@ -30,8 +30,8 @@ CHAPTER = "09_saes_inside_a_transformer"
 SEED = 1000  # the chapter's seeds are below this
 K, STEPS, BATCH = 16, 400, 512
 D_SAE, D_SAE_MLP = 384, 128  # the second has a semi-NMF of the same size beside it
-RATES = (0.001, 0.003, 0.01)
-BETAS = (5.0, 100.0, 1000.0)
+RATES = (0.003, 0.01, 0.03, 0.1)
+BETAS = (5.0, 100.0, 1000.0, 10_000.0)
 SITES = {
     "residual stream": "blocks.2.resid_post", "attention": "blocks.0.z", "MLP": "blocks.0.mlp_post",
 }  # fmt: skip
@@ -114,7 +114,7 @@ def tune_gradients(stage: Stage) -> dict:
     return swept(score, [{"beta": beta} for beta in BETAS])
 
 
-def tune_transcoders(stage: Stage) -> dict:
+def tune_transcoders(stage: Stage) -> dict[str, dict]:
     x, y = stage.store[MLP_IN], stage.store[MLP_OUT]
 
     def score(lr: float, skip: bool) -> dict[str, float]:
@@ -123,7 +123,8 @@ def tune_transcoders(stage: Stage) -> dict:
             y_hat = sae.reconstruct(stage.x[MLP_IN], sae.encode(stage.x[MLP_IN]))
         return stage.cost(MLP_OUT, y_hat)
 
-    return swept(score, [{"skip": skip} for skip in (False, True)])
+    names = {"transcoder": False, "transcoder, skip connection": True}
+    return {name: swept(score, [{"skip": skip}]) for name, skip in names.items()}
 
 
 def tune_small_world() -> dict[str, dict]:
@@ -147,8 +148,8 @@ def main() -> None:
     stage = Stage()
     found = tune_sites(stage)
     found["g-SAE"] = tune_gradients(stage)
-    found["transcoder"] = tune_transcoders(stage)
-    print(f"stored in {store(CHAPTER, found | tune_small_world())}")
+    found |= tune_transcoders(stage) | tune_small_world()
+    print(f"stored in {store(CHAPTER, found)}")
 
 
 if __name__ == "__main__":

@@ -48,13 +48,32 @@ def detector_dots(
     return figure
 
 
+def cost_dots(
+    series: Mapping[str, Mapping[str, float]], line: float, meaning: str, title: str
+) -> Figure:
+    """What each change (a row) costs a model, on a logarithmic axis; one marker per series.
+
+    A dotted line stands at `line`, which the legend explains with `meaning`.
+    """
+    rows = list(next(iter(series.values())))
+    figure, ax = plt.subplots(figsize=(6.8, 0.32 * len(rows) + 1.9))
+    for (name, costs), color, marker in zip(series.items(), COLORS, MARKERS, strict=False):
+        ax.plot([costs[row] for row in rows], range(len(rows)), marker, color=color, label=name)
+    ax.axvline(line, color="0.5", linestyle=":", label=meaning)
+    ax.set(xscale="log", xlabel="rise of the loss, in nats a token", title=title)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.invert_yaxis()
+    figure.legend(loc="outside right upper", fontsize=8)
+    return figure
+
+
 def head_families(
     counts: Int[Tensor, "n_heads n_families"], families: Sequence[str], title: str
 ) -> Figure:
     """How many latents of each family (a column) each head (a row) writes most of."""
     validate.shape("counts", counts, ("n_heads", len(families)))
     figure, ax = plt.subplots(figsize=(0.5 * len(families) + 2, 0.42 * len(counts) + 1.9))
-    ax.imshow(counts, cmap="Blues", aspect="auto", vmax=1.4 * max(1, int(counts.max())))
+    ax.imshow(counts.numpy(), cmap="Blues", aspect="auto", vmax=1.4 * max(1, int(counts.max())))
     for head, row in enumerate(counts.tolist()):
         for family, count in enumerate(row):
             if count:
@@ -89,7 +108,7 @@ def ratio_dots(
     methods: Mapping[str, Sequence[float]], rows: Sequence[str], goal: float, title: str
 ) -> Figure:
     """How many times as likely something became, by method, on a logarithmic axis."""
-    figure, ax = plt.subplots(figsize=(6.4, 0.27 * len(rows) + 1.7))
+    figure, ax = plt.subplots(figsize=(7.2, 0.27 * len(rows) + 1.7))
     for (method, values), color, marker in zip(methods.items(), COLORS, MARKERS, strict=False):
         ax.plot(values, range(len(rows)), marker, color=color, label=method, markersize=6)
     ax.axvline(1, color="0.3", linewidth=0.8)
@@ -100,7 +119,7 @@ def ratio_dots(
     ax.minorticks_off()
     ax.set_yticks(range(len(rows)), rows)
     ax.invert_yaxis()
-    ax.legend(fontsize=8)
+    figure.legend(loc="outside right upper", fontsize=8)
     return figure
 
 
