@@ -35,7 +35,8 @@ class Card:
         bands: the lowest and the highest of these that a training may end with.
         accuracy: for each attribute, how often a linear read-out of the activations finds it
             ("read_out", after which "block"), the share of the "commonest" value, and "ideal",
-            how often the best observer is right, where that is known.
+            how often the best observer is right, where that is known; "needed" and "ideal,
+            needed" are the same at the tokens before a word that shows the attribute.
         snapshots: steps along training whose weights are stored too.
         sha256: of each file of weights.
     """

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from course_lib import data
+from course_lib.data.sequences import NONE
 from course_lib.models import measures, tasks
 from course_lib.models.cnn import CNN, CNNConfig
 from course_lib.models.gpt import GPT, GPTConfig
@@ -90,3 +91,17 @@ def test_a_field_thought_to_stay_has_error_one_and_an_untrained_reader_of_scenes
     guesses = measures.factors(CNN(CNNConfig(3, 12, (4, 4, 4))), tasks.SceneFactors(), 1000)
     assert set(guesses) == {"shape", "colour", "position"}
     assert all(0.05 < share < 0.5 for share in guesses.values())
+
+
+def test_a_state_is_asked_for_where_the_next_word_shows_it_and_nowhere_else():
+    world = data.StoryWorld(n_turns=2)
+    told = world.sample(30, generator(5))
+    asked = measures.before_it_is_shown(world, told)
+    assert torch.equal(asked.tokens, told.tokens) and "turn" not in asked.labels
+    for name in ("gender", "relation"):
+        shows = world.words[name][told.tokens] != NONE
+        assert (asked.labels[name][:, -1] == NONE).all()
+        assert (asked.labels[name][:, :-1][~shows[:, 1:]] == NONE).all()
+        where = shows[:, 1:]
+        assert torch.equal(asked.labels[name][:, :-1][where], told.labels[name][:, :-1][where])
+        assert (asked.labels[name] != NONE).any()
