@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from course_lib.checks.core import Case, exercise
 from course_lib.checks.judging import differs, not_a_tensor
 
-INPUTS, WIDTH, LATENTS, K = 6, 4, 9, 3
+INPUTS, WIDTH, LATENTS, K = 10, 4, 9, 3
 ATOL = 1e-4
 AXES = "batch, d_sae"
 
@@ -22,12 +22,12 @@ def make_cases(generator: Generator) -> list[Case]:
         return torch.randn(*shape, generator=generator)
 
     W_dec = draw(LATENTS, WIDTH)
-    W_dec = W_dec / W_dec.norm(dim=-1, keepdim=True) * (0.7 + 0.6 * draw(LATENTS, 1).sigmoid())
+    W_dec *= (0.5 + 2 * draw(LATENTS, 1).sigmoid()) / W_dec.norm(dim=-1, keepdim=True)
     gradient = draw(INPUTS, WIDTH)
     pre = _mixed(draw(INPUTS, LATENTS), generator)
     few = -pre.abs()
     few[:, :2] = pre[:, :2].abs()  # two latents above 0, and three are asked for
-    loud = pre * torch.tensor([1.0, 10, 1, 10, 1, 10])[:, None]
+    loud = pre * torch.tensor([1.0, 10.0]).repeat(INPUTS // 2)[:, None]
     curve = draw(WIDTH, WIDTH)
     common = {"W_dec": W_dec, "gradient": gradient, "k": K}
     return [

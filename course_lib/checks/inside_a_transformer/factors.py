@@ -66,8 +66,9 @@ def make_cases(generator: Generator) -> list[Case]:
 def _crossing(generator: Generator) -> Tensor:
     """Signed rows of W, the first two at an acute angle, the third at an obtuse one to both."""
     W = torch.randn(LATENTS, WIDTH, generator=generator)
+    W /= W.norm(dim=-1, keepdim=True)
     W[1] = W[0] + 0.5 * W[1]
-    W[2] = 0.5 * W[2] - 0.5 * (W[0] + W[1])
+    W[2] = 0.5 * W[2] - (W[0] + W[1])
     return W
 
 
@@ -79,7 +80,7 @@ def _update_often(attempt: Callable, Z: Tensor, X: Tensor, W: Tensor) -> list:
     found = [Z]
     for _ in range(UPDATES):
         found.append(attempt(found[-1], X, W))
-        if not isinstance(found[-1], Tensor) or found[-1].shape != Z.shape:
+        if not_a_tensor(found[-1], Z.shape, AXES):
             break
     return found[1:]
 
