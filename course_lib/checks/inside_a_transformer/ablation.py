@@ -172,8 +172,7 @@ def _judge_again(outputs: list, x: Tensor, **sae: Tensor) -> str | None:
         return problem
     z = _read(x, **sae)
     for latent, output in enumerate(outputs):
-        wanted = z.clone()
-        wanted[:, latent] = 0
+        wanted = z.index_fill(1, torch.tensor([latent]), 0.0)
         found = _read(output.detach(), **sae)
         if problem := differs(found, wanted, ATOL, against="the latents without it"):
             return f"reading the SAE again after ablating latent {latent}: {problem}"
