@@ -12,6 +12,7 @@ from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in th
     saes_from_zero,
     sae_family,
     beyond_flat,
+    inside_a_transformer,
 )
 from course_lib.checks.core import Case, Exercise, Report, Result, cases, exercises, run
 from course_lib.checks.feedback import Progress, check, progress
