@@ -11,7 +11,7 @@ circle (the calendar, moving sums), repeating, tasks shown in context or told in
 a map, and captions of scenes that come with a picture. `sample` gives `Sequences`, tokens with the
 truth of each; `log_prob` is the law, and with it the loss that no model can beat.
 
-Fields of physics, and digits.
+Questions that a rule over three of many statements answers. Fields of physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
@@ -35,12 +35,14 @@ from course_lib.data.othello import Othello
 from course_lib.data.paired import PairedViews
 from course_lib.data.planted import PlantedActivations
 from course_lib.data.repeat import RepeatCopy
+from course_lib.data.rules import TripleRules
 from course_lib.data.scenes import TwoViewScenes
 from course_lib.data.sparse import (
     AntiCorrelatedPairs,
     CorrelatedPairs,
     SparseFeatures,
     importance_decay,
+    k_sparse_codes,
     power_law_probability,
 )
 from course_lib.data.story import StoryWorld
@@ -66,10 +68,12 @@ __all__ = [
     "StoryWorld",
     "TorusGame",
     "Towns",
+    "TripleRules",
     "TwoViewScenes",
     "digits",
     "direction_labels",
     "importance_decay",
+    "k_sparse_codes",
     "low_coherence_dictionary",
     "paired_dictionary",
     "permuted_labels",
