@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from course_lib.plots.style import COLORS
@@ -65,6 +67,7 @@ def readout_curves(
     ax.axhline(0.5, color="0.85", zorder=0)
     ax.set(title="Bits read with one look", xlabel="active bits, $k$")
     ax.set(ylabel="share of inputs without a mistake")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(title="lines: predicted")
     return figure
 
@@ -79,10 +82,12 @@ def transition_map(
     figure, ax = plt.subplots(figsize=(6.8, 4))
     x, y = np.asarray(dimensions_per_feature), np.asarray(active_per_dimension)
     mesh = ax.pcolormesh(x, y, success.numpy(), cmap="cividis", vmin=0, vmax=1, shading="nearest")
-    for (name, line), style in zip(lines.items(), ("w-", "w--", "w:"), strict=False):
-        ax.plot(x, line, style, lw=2)
-        ax.annotate(name, (x[len(x) // 2], line[len(x) // 2]), xytext=(0, 6), color="white",
-                    textcoords="offset points", ha="center", fontweight="bold")  # fmt: skip
+    outlined = {"color": "white", "path_effects": [withStroke(linewidth=4, foreground="black")]}
+    for (name, line), style in zip(lines.items(), ("-", "--", ":"), strict=False):
+        ax.plot(x, line, style, lw=2, **outlined)
+        middle = len(x) // 2
+        ax.annotate(name, (x[middle], line[middle]), xytext=(0, 8), ha="center", weight="bold",
+                    textcoords="offset points", **outlined)  # fmt: skip
     ax.set(xlabel="dimensions per feature, $d/n$", ylabel="active features per dimension, $k/d$")
     ax.set(title="Where sparse codes can be read back", ylim=(0, y[-1]))
     figure.colorbar(mesh, label="share of codes read back")
@@ -128,5 +133,6 @@ def attention_maps(
         for question, inputs in enumerate(triples.tolist()):
             ax.plot(inputs, 3 * [question], "o", mfc="none", color="black", ms=9)
         ax.set(title=title, xlabel="variable")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0][0].set_ylabel("question")
     return figure
