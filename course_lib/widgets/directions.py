@@ -13,7 +13,7 @@ ACTIVE = 3  # the largest number of active features to choose
 
 
 def directions_explorable(
-    arrangements: Mapping[str, Tensor], start: tuple[int, int, int, int] = (0, 2, 0, 0)
+    arrangements: Mapping[str, Tensor], start: tuple[int, int, int, int] = (0, 1, 0, 0)
 ) -> Explorable:
     """Lines through the origin to drag by their tips, beside the table of their overlaps.
 
