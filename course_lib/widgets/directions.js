@@ -12,11 +12,11 @@ function draw({ rows, welch }, [space, size, arrangement, active]) {
   const codes = allCodes(w.length, k);
   const named = (reader) => codes.filter((code) => isNamed(reader, code, w, k)).length;
   const bound = mu > 1e-9 ? `k < ${number((1 + 1 / mu) / 2, 2)}` : "any k";
-  const where = space ? "sphere" : "plane";
+  const where = space ? "on the sphere" : "in the plane";
   return {
     panels: [
       {
-        name: `${w.length} directions in the ${where}`,
+        name: `${w.length} directions ${where}`,
         label: `${w.length} lines through the origin, with a tip each to move. `
           + w.map((a, i) => `Direction ${i + 1}: ${place(a, space)}`).join("; ") + ".",
         ...lines(w, space, pair),

@@ -9,6 +9,7 @@ from course_lib.validate import finite, shape
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 SPACES = ("plane", "sphere")
+WHERE = ("in the plane", "on the sphere")
 ACTIVE = 3  # the largest number of active features to choose
 
 
@@ -27,7 +28,7 @@ def directions_explorable(
     that are not 2 to 8 directions, fewer than two names, and a start outside the sliders.
     """
     packings = {
-        name: finite(name, shape(name, given, (2, "n_sizes", "n_max", 3))).detach().cpu()
+        name: _near(finite(name, shape(name, given, (2, "n_sizes", "n_max", 3))).detach().cpu())
         for name, given in arrangements.items()
     }
     if len(packings) < 2:
@@ -76,12 +77,17 @@ def directions_explorable(
             "x, that is luck."
         ),
         start_text=(
-            f"{sizes[size]} {list(packings)[kind]} directions in the {SPACES[space]}: coherence "
+            f"{sizes[size]} {list(packings)[kind]} directions {WHERE[space]}: coherence "
             f"{mu:.2f}, Welch bound {welch_bound(sizes[size], d):.2f}. The table is |cos| of every "
             "two directions."
         ),
         start_table=_table((W @ W.T).abs()),
     )
+
+
+def _near(W: Tensor) -> Tensor:
+    """Lines have two ends: the one on the near half of the sphere."""
+    return W.where(W[..., 2:] >= 0, -W)
 
 
 def _table(overlaps: Tensor) -> list[list[str]]:
