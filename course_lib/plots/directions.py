@@ -127,12 +127,13 @@ def attention_maps(
     figure, axes = plt.subplots(
         1, len(scores), figsize=(4.4 * len(scores), 2.9), sharey=True, squeeze=False
     )
+    limit = max(table.abs().max().item() for table in scores)
     for ax, table, title in zip(axes[0], scores, titles, strict=True):
-        limit = table.abs().max()
-        ax.imshow(table.numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
+        image = ax.imshow(table.numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
         for question, inputs in enumerate(triples.tolist()):
             ax.plot(inputs, 3 * [question], "o", mfc="none", color="black", ms=9)
         ax.set(title=title, xlabel="variable")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0][0].set_ylabel("question")
+    figure.colorbar(image, ax=axes, label="score", shrink=0.9)
     return figure
