@@ -8,6 +8,7 @@ with a definition worked out term by term, or with a property that every right a
 """
 
 from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in the order of the book)
+    features_as_directions,
     toy_models,
     saes_from_zero,
     sae_family,

@@ -12,7 +12,7 @@ a map, and captions of scenes that come with a picture. `sample` gives `Sequence
 truth of each (`concepts` asks it token by token); `log_prob` is the law, and with it the loss that
 no model can beat.
 
-Fields of physics, and digits.
+Questions that a rule over three of many statements answers. Fields of physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
@@ -38,12 +38,14 @@ from course_lib.data.paired import PairedViews
 from course_lib.data.planted import PlantedActivations
 from course_lib.data.quiet import QuietLabels
 from course_lib.data.repeat import RepeatCopy
+from course_lib.data.rules import TripleRules
 from course_lib.data.scenes import TwoViewScenes
 from course_lib.data.sparse import (
     AntiCorrelatedPairs,
     CorrelatedPairs,
     SparseFeatures,
     importance_decay,
+    k_sparse_codes,
     power_law_probability,
 )
 from course_lib.data.story import StoryWorld
@@ -71,11 +73,13 @@ __all__ = [
     "StoryWorld",
     "TorusGame",
     "Towns",
+    "TripleRules",
     "TwoViewScenes",
     "concepts",
     "digits",
     "direction_labels",
     "importance_decay",
+    "k_sparse_codes",
     "low_coherence_dictionary",
     "paired_dictionary",
     "permuted_labels",

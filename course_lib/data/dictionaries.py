@@ -8,12 +8,10 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib import validate
+from course_lib.geometry import spread, unit_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-SHARPNESS = (10.0, 1000.0)  # of the soft maximum, at the first and at the last step
-LR = 0.02  # Adam's first rate for unit rows
 
 
 def random_dictionary(
@@ -28,34 +26,16 @@ def random_dictionary(
     return unit_rows(torch.randn(n_features, d_in, generator=generator, device=generator.device))
 
 
-@torch.enable_grad()
 def low_coherence_dictionary(
     n_features: int, d_in: int, generator: Generator, steps: int = 1000
 ) -> Float[Tensor, "n_features d_in"]:
-    """Unit rows pushed apart until the largest |cosine| is close to the least possible.
+    """Random unit rows, `spread` until the largest |cosine| is close to the least possible.
 
-    Adam lowers a soft maximum of |cos| over all pairs, log Σ exp(s |cos|) / s, whose sharpness s
-    grows by a factor 100 on the way. No dictionary is below the Welch bound (`welch_bound`), and
-    for most sizes none reaches it: 48 rows in 32 dimensions end at 0.111, the bound is 0.103 and a
-    random dictionary has about 0.6. On the generator's device; a second or two for these sizes.
+    No dictionary is below the Welch bound (`welch_bound`), and for most sizes none reaches it: 48
+    rows in 32 dimensions end at 0.111, the bound is 0.103 and a random dictionary has about 0.6.
+    On the generator's device; a second or two for these sizes.
     """
-    validate.positive_int("steps", steps)
-    D = random_dictionary(n_features, d_in, generator).requires_grad_()
-    if n_features == 1:
-        return D.detach()
-    first, second = torch.triu_indices(n_features, n_features, 1, device=D.device)
-    optimizer = torch.optim.Adam([D], lr=LR)
-    low, high = SHARPNESS
-    for step in range(steps):
-        progress = step / steps
-        optimizer.param_groups[0]["lr"] = LR * (1 - progress)
-        sharpness = low * (high / low) ** progress
-        unit = unit_rows(D)
-        cosine = (unit @ unit.T)[first, second].abs()
-        optimizer.zero_grad()
-        (torch.logsumexp(sharpness * cosine, dim=0) / sharpness).backward()
-        optimizer.step()
-    return unit_rows(D.detach())
+    return spread(random_dictionary(n_features, d_in, generator), steps)
 
 
 def paired_dictionary(
@@ -72,10 +52,3 @@ def paired_dictionary(
     other = random_dictionary(n_features, d_in, generator)
     other = unit_rows(other - (other * first).sum(dim=-1, keepdim=True) * first)
     return torch.stack([first, unit_rows(cosine * first + (1 - cosine**2) ** 0.5 * other)])
-
-
-def unit_rows(
-    D: Float[Tensor, "*batch n_features d_in"],
-) -> Float[Tensor, "*batch n_features d_in"]:
-    """D with every row at norm 1."""
-    return D / D.norm(dim=-1, keepdim=True)

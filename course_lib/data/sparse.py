@@ -174,3 +174,21 @@ def power_law_probability(
             f"{mean_active / p[0]:.3g}."
         )
     return p
+
+
+def k_sparse_codes(
+    *shape: int, n_features: int, k: int, generator: Generator
+) -> Float[Tensor, "*shape n_features"]:
+    """Codes with exactly k active features each: 0.2 to 1.2 in size, of either sign.
+
+    Every choice of k features is equally likely. On the generator's device.
+    Raises ValueError for k above n_features.
+    """
+    validate.positive_int("n_features", n_features)
+    if validate.positive_int("k", k) > n_features:
+        raise ValueError(f"k is {k}; it must be at most n_features = {n_features}.")
+    draws = {"generator": generator, "device": generator.device}
+    active = torch.rand(*shape, n_features, **draws).topk(k, dim=-1).indices
+    size = 0.2 + torch.rand(*shape, k, **draws)
+    sign = torch.where(torch.rand(*shape, k, **draws) < 0.5, -1.0, 1.0)
+    return torch.zeros(*shape, n_features, device=generator.device).scatter(-1, active, size * sign)

@@ -1,13 +1,16 @@
 """The models of the course.
 
-Toy models of superposition, batched over instances; a GPT that reads in one sitting, a GRU that
-reads and then writes, a small convolutional network; one trainer for these three. `load(name)`
+Toy models of superposition, a network with or without negative weights and one that answers from
+the few inputs it attends to, all batched over instances; a GPT that reads in one sitting, a GRU
+that reads and then writes, a small convolutional network; one trainer for these three. `load(name)`
 gives those that come with the course trained, `card(name)` what is known of them.
 """
 
+from course_lib.models.attention import TopKAttention
 from course_lib.models.cnn import CNN, CNNConfig
 from course_lib.models.gpt import GPT, GPTConfig, KVCache
 from course_lib.models.gru import GRU, GRUConfig
+from course_lib.models.mlp import MLP
 from course_lib.models.toy import ToyModel
 from course_lib.models.training import Trainer
 from course_lib.models.zoo import Card, card, load, names
@@ -16,11 +19,13 @@ __all__ = [
     "CNN",
     "GPT",
     "GRU",
+    "MLP",
     "CNNConfig",
     "Card",
     "GPTConfig",
     "GRUConfig",
     "KVCache",
+    "TopKAttention",
     "ToyModel",
     "Trainer",
     "card",

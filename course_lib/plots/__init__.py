@@ -1,10 +1,11 @@
 """Figures of what the other rooms return: matplotlib in, colour-blind-safe figures out.
 
 Figures of sparse autoencoders are in `plots.sae`, of architectures side by side in `plots.family`,
-of trees, views and functions in `plots.structure`.
+of trees, views and functions in `plots.structure`, of directions, before anything is trained, in
+`plots.directions`.
 """
 
-from course_lib.plots import family, sae, structure
+from course_lib.plots import directions, family, sae, structure
 from course_lib.plots.style import COLORS, style
 from course_lib.plots.toy import (
     dimensionality_strip,
@@ -17,6 +18,7 @@ from course_lib.plots.toy import (
 __all__ = [
     "COLORS",
     "dimensionality_strip",
+    "directions",
     "family",
     "feature_arrows",
     "gram_map",

@@ -2,7 +2,8 @@
 
 `Trainer` trains a `ToyModel`; the measures take the weights `W [..., n_features, d_hidden]`;
 `analytic_losses` is the theory of two features in one dimension; `optimal_l2_attack` is the price;
-`orthogonal_matching_pursuit` reads sparse codes back.
+`orthogonal_matching_pursuit` and `ista` read sparse codes back, `monotonicity_violations` says
+whether a network can lower an output by raising an input.
 """
 
 from course_lib.superposition.attack import attack_gain, optimal_l2_attack, vulnerability
@@ -16,8 +17,13 @@ from course_lib.superposition.measures import (
     represented_fraction,
     welch_bound,
 )
+from course_lib.superposition.monotone import monotonicity_violations
 from course_lib.superposition.phases import PHASES, analytic_losses, classify_phase
-from course_lib.superposition.readback import orthogonal_matching_pursuit
+from course_lib.superposition.readback import (
+    ista,
+    l1_transition,
+    orthogonal_matching_pursuit,
+)
 from course_lib.superposition.training import Trainer, reconstruction_loss
 
 __all__ = [
@@ -30,7 +36,10 @@ __all__ = [
     "dimensions_per_feature",
     "feature_dimensionality",
     "interference",
+    "ista",
+    "l1_transition",
     "mean_squared_overlap",
+    "monotonicity_violations",
     "mutual_coherence",
     "optimal_l2_attack",
     "orthogonal_matching_pursuit",

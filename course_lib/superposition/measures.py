@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from course_lib import validate
+from course_lib.geometry import unit_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -23,11 +24,6 @@ def _weights(W: Tensor) -> Tensor:
     return validate.finite("W", W)
 
 
-def _unit_rows(W: Tensor) -> Tensor:
-    norm = W.norm(dim=-1, keepdim=True)
-    return W / norm.where(norm > 0, 1.0)
-
-
 def represented_fraction(
     W: Float[Tensor, "*batch n_features d_hidden"], threshold: float = REPRESENTED_NORM
 ) -> Float[Tensor, "*batch"]:
@@ -40,7 +36,7 @@ def interference(
 ) -> Float[Tensor, "*batch n_features"]:
     """Σ_{j≠i} (Ŵ_i·W_j)²: how strongly the other features write onto feature i's direction."""
     W = _weights(W)
-    overlap = (_unit_rows(W) @ W.mT).square()
+    overlap = (unit_rows(W) @ W.mT).square()
     return overlap.sum(dim=-1) - overlap.diagonal(dim1=-2, dim2=-1)
 
 
@@ -73,7 +69,7 @@ def mean_squared_overlap(
 
     Independent random directions give 1 / d_hidden.
     """
-    unit = _unit_rows(_weights(W))
+    unit = unit_rows(_weights(W))
     n = (unit.square().sum(dim=-1) > 0.5).sum(dim=-1)
     total = (unit @ unit.mT).square().sum(dim=(-2, -1)) - n
     pairs = (n * (n - 1)).to(unit.dtype)
@@ -88,7 +84,7 @@ def mutual_coherence(
     Every code x = z W with fewer than (1 + 1/μ) / 2 active features is the sparsest code of x, and
     both basis pursuit and orthogonal matching pursuit find it (Donoho & Elad 2003; Tropp 2004).
     """
-    unit = _unit_rows(_weights(W))
+    unit = unit_rows(_weights(W))
     cosine = (unit @ unit.mT).abs()
     return torch.tril(cosine, diagonal=-1).amax(dim=(-2, -1))
 

@@ -1,7 +1,12 @@
-"""Reading sparse codes back from x = z W when the directions are known."""
+"""Reading sparse codes back from x = z W when the directions are known.
+
+`orthogonal_matching_pursuit` is greedy, `ista` lowers an L1 penalty, `l1_transition` is the theory
+of how far the latter goes.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,3 +63,55 @@ def _project(
 ) -> Float[Tensor, "batch d_hidden"]:
     """The part of each row of x that lies in the span of its own orthonormal basis."""
     return ((basis @ x[..., None]) * basis).sum(dim=1)
+
+
+@torch.no_grad()
+def ista(
+    x: Float[Tensor, "*batch rows d_hidden"],
+    W: Float[Tensor, "*batch n_features d_hidden"],
+    l1_coefficient: float,
+    steps: int = 300,
+) -> Float[Tensor, "*batch rows n_features"]:
+    """Codes z that nearly minimise ½|x - z W|² + λ Σ|z|, by iterative soft thresholding.
+
+    Each step goes down the gradient of the square, as far as the largest singular value of W
+    allows, and pulls every entry λ times as far towards 0; with Nesterov's momentum (FISTA).
+    Leading axes are problems of their own, side by side. With a small λ this is basis pursuit: of
+    all z with x = z W, the one of least Σ|z|. Source: Daubechies, Defrise & De Mol 2004; Beck &
+    Teboulle 2009, section 4.
+
+    Raises ValueError for shapes that do not fit, entries that are not finite, and λ below 0.
+    """
+    if W.ndim < 2 or x.shape[:-2] != W.shape[:-2] or x.shape[-1:] != W.shape[-1:]:
+        raise ValueError(f"x has shape {list(x.shape)} and W {list(W.shape)}; they must be "
+                         "[..., rows, d_hidden] and [..., n_features, d_hidden].")  # fmt: skip
+    validate.finite("W", W)
+    validate.finite("x", x)
+    penalty = validate.number("l1_coefficient", l1_coefficient, 0.0)
+    largest = torch.linalg.matrix_norm(W, 2).square()[..., None, None]
+    rate = 1 / largest.where(largest > 0, 1.0)
+    z = ahead = x.new_zeros(*x.shape[:-1], W.shape[-2])
+    momentum = 1.0
+    for _ in range(validate.positive_int("steps", steps)):
+        down = ahead - rate * (ahead @ W - x) @ W.mT
+        new = down.sign() * (down.abs() - rate * penalty).clamp(min=0)
+        growing = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
+        ahead = new + (momentum - 1) / growing * (new - z)
+        z, momentum = new, growing
+    return z
+
+
+def l1_transition(dimensions_per_feature: float) -> float:
+    """The largest k/d for which L1 minimisation reads typical codes back from d random dimensions.
+
+    For d and n to infinity with δ = d/n fixed: max over t of (1 - 2 c/δ) / (1 + t² - 2 c) with
+    c = (1 + t²) Φ(-t) - t φ(t). At δ = 1/2 it is 0.386. Source: Donoho, Maleki & Montanari 2009,
+    "Message-passing algorithms for compressed sensing"; it equals Donoho & Tanner's transition.
+    """
+    delta = validate.number("dimensions_per_feature", dimensions_per_feature, 0.0, 1.0)
+    if delta == 0:
+        return 0.0
+    t = torch.linspace(0, 8, 8001, dtype=torch.double)[1:]
+    density = torch.exp(-t.square() / 2) / math.sqrt(2 * math.pi)
+    c = (1 + t.square()) * torch.special.ndtr(-t) - t * density
+    return ((1 - 2 * c / delta) / (1 + t.square() - 2 * c)).max().item()

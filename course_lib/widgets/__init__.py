@@ -2,11 +2,13 @@
 
 `toy_model_explorable` draws a grid of trained toy models, `sae_encoder_explorable` one latent of
 SAEs that differ in λ, `pareto_explorable` the fronts of several architectures,
-`matching_pursuit_explorable` a pursuit on a tree of features; `latent_dashboard` lets one search
-the latents of an SAE. `explorable` and `Slider` are the base of every such picture: Python gives
-the numbers, a drawing script of this folder draws them.
+`matching_pursuit_explorable` a pursuit on a tree of features, `directions_explorable` directions
+in the plane and on the sphere that the reader drags; `latent_dashboard` lets one search the latents
+of an SAE. `explorable` and `Slider` are the base of every such picture: Python gives the numbers, a
+drawing script of this folder draws them.
 """
 
+from course_lib.widgets.directions import directions_explorable
 from course_lib.widgets.explorable import Explorable, Slider, explorable
 from course_lib.widgets.latents import latent_dashboard
 from course_lib.widgets.matching_pursuit import matching_pursuit_explorable
@@ -17,6 +19,7 @@ from course_lib.widgets.toy_model import toy_model_explorable
 __all__ = [
     "Explorable",
     "Slider",
+    "directions_explorable",
     "explorable",
     "latent_dashboard",
     "matching_pursuit_explorable",

@@ -2,7 +2,9 @@
 //
 // A drawing script defines draw(data, positions), which returns
 //   {panels: [{name, label, viewBox, shapes: [SVG elements]}, ...], summary: "one or two sentences"}.
-// `name` is the panel's heading; `label` is a full sentence that says what is seen in it.
+// `name` is the panel's heading; `label` is a full sentence that says what is seen in it. A panel may
+// have handles: [{x, y, value, text, to}], points to drag or to move with the arrow keys; `to(x, y)`
+// writes the new place into `data`, which belongs to this picture alone, and all is drawn again.
 // A script that has no sliders defines fill(stage, data) instead, and fills the stage itself.
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -46,22 +48,67 @@ function slider(settings, changed) {
   return { input, row: html("label", { className: "slider" }, name, value, input) };
 }
 
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const STEP = 5; // of a panel's units, for one press of an arrow key; with Shift 1
+
+function handle({ x, y, value, text, to }, index, moved) {
+  const grip = svg("circle", {
+    cx: x, cy: y, r: 20, class: "handle", tabindex: 0, role: "slider", "data-handle": index,
+    "aria-label": `direction ${index + 1}`, "aria-valuenow": value, "aria-valuetext": text,
+    "aria-valuemin": -180, "aria-valuemax": 180,
+  });
+  grip.addEventListener("keydown", (event) => {
+    const arrow = ARROWS[event.key];
+    if (!arrow) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const step = event.shiftKey ? 1 : STEP;
+    to(x + step * arrow[0], y + step * arrow[1]);
+    moved();
+  });
+  return grip;
+}
+
+// The drawing keeps the pointer while its handles are drawn anew under it.
+function draggable(drawing, handles, moved) {
+  let held = null;
+  drawing.addEventListener("pointerdown", (event) => {
+    held = event.target.dataset.handle ?? null;
+    if (held === null) return;
+    drawing.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    event.target.focus();
+  });
+  drawing.addEventListener("pointermove", (event) => {
+    if (held === null) return;
+    const at = new DOMPoint(event.clientX, event.clientY)
+      .matrixTransform(drawing.getScreenCTM().inverse());
+    handles()[held].to(at.x, at.y);
+    moved();
+  });
+  for (const end of ["pointerup", "pointercancel"]) drawing.addEventListener(end, () => { held = null; });
+}
+
 const withSliders = (draw) => (stage, data, sliders) => {
   const controls = sliders.map((settings) => slider(settings, update));
   const summary = html("p", { className: "summary" });
   const panels = html("div", { className: "panels" });
   summary.setAttribute("aria-live", "polite");
+  let picture;
 
   function update() {
-    const picture = draw(data, controls.map(({ input }) => Number(input.value)));
-    picture.panels.forEach(({ name, label, viewBox, shapes }, k) => {
+    picture = draw(data, controls.map(({ input }) => Number(input.value)));
+    picture.panels.forEach(({ name, label, viewBox, shapes, handles }, k) => {
       if (!panels.children[k]) {
-        const drawing = svg("svg", { role: "img", viewBox });
+        const drawing = svg("svg", { role: handles ? "group" : "img", viewBox });
         panels.append(html("div", { className: "panel" }, html("p", {}, name), drawing));
+        if (handles) draggable(drawing, () => picture.panels[k].handles, update);
       }
       const drawing = panels.children[k].lastChild;
+      const held = drawing.querySelector("[data-handle]:focus")?.dataset.handle;
       drawing.setAttribute("aria-label", label);
-      drawing.replaceChildren(...shapes);
+      drawing.replaceChildren(...shapes, ...(handles ?? []).map((h, i) => handle(h, i, update)));
+      if (held) drawing.querySelector(`[data-handle="${held}"]`)?.focus();
     });
     summary.textContent = picture.summary;
   }

@@ -5,12 +5,7 @@ import math
 import torch
 from torch import nn
 
-from tests.exercises import (
-    right_beyond_flat,
-    right_inside_a_transformer,
-    right_sae_family,
-    right_saes_from_zero,
-)
+from tests.exercises import right_beyond_flat, right_sae_family, right_saes_from_zero
 
 
 def sample_with_one_stretched_draw(batch_size, probability, generator):
@@ -171,4 +166,3 @@ RIGHT = {
     ],
 }
 RIGHT |= right_saes_from_zero.RIGHT | right_sae_family.RIGHT | right_beyond_flat.RIGHT
-RIGHT |= right_inside_a_transformer.RIGHT

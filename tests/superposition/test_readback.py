@@ -4,11 +4,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import orthogonal_mp
+from sklearn.linear_model import Lasso, orthogonal_mp
 
-from course_lib.data import low_coherence_dictionary, random_dictionary
+from course_lib.data import k_sparse_codes, low_coherence_dictionary, random_dictionary
 from course_lib.runtime import generator
-from course_lib.superposition import mutual_coherence, orthogonal_matching_pursuit
+from course_lib.superposition import (
+    ista,
+    l1_transition,
+    mutual_coherence,
+    orthogonal_matching_pursuit,
+)
 
 
 def sparse_codes(n_features: int, k: int, seed: int, batch: int = 64) -> torch.Tensor:
@@ -79,3 +84,74 @@ def test_a_bad_argument_is_named(change, message):
     right = {"x": torch.ones(2, 3), "W": torch.ones(4, 3), "k": 1}
     with pytest.raises(ValueError, match=message):
         orthogonal_matching_pursuit(**(right | change))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**20), penalty=st.floats(0.02, 0.5))
+def test_ista_finds_the_codes_that_scikit_learns_lasso_finds(seed, penalty):
+    W = random_dictionary(10, 6, generator(seed)).double()
+    x = torch.randn(3, 6, generator=generator(seed + 1), dtype=torch.double)
+    z = ista(x, W, penalty, steps=4000)
+    for row, code in zip(x, z, strict=True):  # scikit-learn divides the square by its 6 samples
+        lasso = Lasso(penalty / 6, fit_intercept=False, tol=1e-10, max_iter=100_000)
+        theirs = torch.as_tensor(lasso.fit(W.T.numpy(), row.numpy()).coef_)
+        costs = [(row - c @ W).square().sum() / 2 + penalty * c.abs().sum() for c in (code, theirs)]
+        assert costs[0] <= costs[1] + 1e-6
+
+
+def test_ista_ends_where_no_entry_gains_by_moving():
+    W, x = torch.randn(12, 7, generator=generator(0)), torch.randn(9, 7, generator=generator(1))
+    z = ista(x.double(), W.double(), 0.3, steps=5000)
+    pull = (x - z @ W.double()) @ W.double().T
+    torch.testing.assert_close(pull[z != 0], 0.3 * z[z != 0].sign(), atol=1e-4, rtol=0)
+    assert pull.abs().max() < 0.3 + 1e-4
+
+
+def test_a_penalty_above_every_reading_gives_the_empty_code():
+    W, x = random_dictionary(6, 4, generator(0)), torch.randn(5, 4, generator=generator(1))
+    assert not ista(x, W, (x @ W.T).abs().max().item() + 1e-6, steps=10).any()
+
+
+def test_ista_keeps_instances_apart():
+    W = torch.randn(3, 8, 5, generator=generator(0))
+    x = torch.randn(3, 4, 5, generator=generator(1))
+    alone = torch.stack([ista(*pair, 0.1, steps=50) for pair in zip(x, W, strict=True)])
+    torch.testing.assert_close(ista(x, W, 0.1, steps=50), alone)
+
+
+def test_with_a_small_penalty_codes_below_the_coherence_bound_come_back():
+    W = low_coherence_dictionary(32, 24, generator(0))
+    for k in (1, 2, 3):
+        z = k_sparse_codes(50, n_features=32, k=k, generator=generator(k))
+        torch.testing.assert_close(ista(z @ W, W, 1e-3, steps=500), z, atol=0.02, rtol=0)
+
+
+def test_the_transition_has_its_published_values_and_rises_with_the_dimensions():
+    # Donoho & Tanner's weak threshold for random supports: rho(1/2) = 0.386, rho(1/4) = 0.267.
+    assert l1_transition(0.5) == pytest.approx(0.386, abs=1e-3)
+    assert l1_transition(0.25) == pytest.approx(0.267, abs=1e-3)
+    assert l1_transition(0.0) == 0.0 and l1_transition(1.0) == pytest.approx(1.0, abs=1e-3)
+    values = [l1_transition(k / 50) for k in range(51)]
+    assert values == sorted(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": torch.ones(2, 5)}, r"x has shape \[2, 5\] and W \[4, 3\]"),
+        ({"W": torch.ones(1, 4, 3)}, r"x has shape \[2, 3\] and W \[1, 4, 3\]"),
+        ({"W": torch.full((4, 3), float("inf"))}, "W has 12 of 12 entries"),
+        ({"l1_coefficient": -0.1}, "l1_coefficient is -0.1"),
+        ({"steps": 0}, "steps is 0"),
+    ],
+)
+def test_a_bad_argument_of_ista_is_named(change, message):
+    right = {"x": torch.ones(2, 3), "W": torch.ones(4, 3), "l1_coefficient": 0.1}
+    with pytest.raises(ValueError, match=message):
+        ista(**(right | change))
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.5, float("nan")])
+def test_a_share_of_dimensions_beyond_0_to_1_is_refused(bad):
+    with pytest.raises(ValueError, match="dimensions_per_feature is"):
+        l1_transition(bad)
