@@ -2,10 +2,12 @@
 
 `Trainer` trains a `ToyModel`; the measures take the weights `W [..., n_features, d_hidden]`;
 `analytic_losses` is the theory of two features in one dimension; `optimal_l2_attack` is the price;
-`orthogonal_matching_pursuit` reads sparse codes back.
+`orthogonal_matching_pursuit` reads sparse codes back; `signed_decay_` sets how much is shared and
+`fit_power_law` says how the loss falls with size.
 """
 
 from course_lib.superposition.attack import attack_gain, optimal_l2_attack, vulnerability
+from course_lib.superposition.decay import signed_decay_
 from course_lib.superposition.measures import (
     REPRESENTED_NORM,
     dimensions_per_feature,
@@ -14,14 +16,17 @@ from course_lib.superposition.measures import (
     mean_squared_overlap,
     mutual_coherence,
     represented_fraction,
+    unrepresented_mass,
     welch_bound,
 )
 from course_lib.superposition.phases import PHASES, analytic_losses, classify_phase
 from course_lib.superposition.readback import orthogonal_matching_pursuit
+from course_lib.superposition.scaling import PowerLaw, fit_power_law
 from course_lib.superposition.training import Trainer, reconstruction_loss
 
 __all__ = [
     "PHASES",
+    "PowerLaw",
     "REPRESENTED_NORM",
     "Trainer",
     "analytic_losses",
@@ -29,6 +34,7 @@ __all__ = [
     "classify_phase",
     "dimensions_per_feature",
     "feature_dimensionality",
+    "fit_power_law",
     "interference",
     "mean_squared_overlap",
     "mutual_coherence",
@@ -36,6 +42,8 @@ __all__ = [
     "orthogonal_matching_pursuit",
     "reconstruction_loss",
     "represented_fraction",
+    "signed_decay_",
+    "unrepresented_mass",
     "vulnerability",
     "welch_bound",
 ]

@@ -35,6 +35,20 @@ def represented_fraction(
     return (_weights(W).norm(dim=-1) > threshold).float().mean(dim=-1)
 
 
+def unrepresented_mass(
+    W: Float[Tensor, "*batch n_features d_hidden"],
+    probability: Float[Tensor, "*#batch n_features"],
+    threshold: float = REPRESENTED_NORM,
+) -> Float[Tensor, "*batch"]:
+    """Σ p_i over the features that are not represented: how many of them an input has on average.
+
+    Each costs E x² when it is on and its output stays at 0, so E x² times this is the loss of a
+    model that rebuilds all others exactly. Source: Liu, Liu & Gore 2025, weak superposition.
+    """
+    silent = _weights(W).norm(dim=-1) <= threshold
+    return (validate.probability("probability", probability) * silent).sum(dim=-1)
+
+
 def interference(
     W: Float[Tensor, "*batch n_features d_hidden"],
 ) -> Float[Tensor, "*batch n_features"]:
