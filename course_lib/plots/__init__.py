@@ -1,10 +1,10 @@
 """Figures of what the other rooms return: matplotlib in, colour-blind-safe figures out.
 
 Figures of sparse autoencoders are in `plots.sae`, of architectures side by side in `plots.family`,
-of trees, views and functions in `plots.structure`.
+of trees, views and functions in `plots.structure`, of losses against size in `plots.scaling`.
 """
 
-from course_lib.plots import family, sae, structure
+from course_lib.plots import family, sae, scaling, structure
 from course_lib.plots.style import COLORS, style
 from course_lib.plots.toy import (
     dimensionality_strip,
@@ -23,6 +23,7 @@ __all__ = [
     "neuron_stacks",
     "phase_maps",
     "sae",
+    "scaling",
     "structure",
     "style",
 ]

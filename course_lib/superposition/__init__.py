@@ -26,8 +26,8 @@ from course_lib.superposition.training import Trainer, reconstruction_loss
 
 __all__ = [
     "PHASES",
-    "PowerLaw",
     "REPRESENTED_NORM",
+    "PowerLaw",
     "Trainer",
     "analytic_losses",
     "attack_gain",

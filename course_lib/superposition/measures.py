@@ -89,7 +89,7 @@ def mean_squared_overlap(
     """
     unit = _unit_rows(_weights(W))
     n = (unit.square().sum(dim=-1) > 0.5).sum(dim=-1)
-    total = (unit @ unit.mT).square().sum(dim=(-2, -1)) - n
+    total = (unit.mT @ unit).square().sum(dim=(-2, -1)) - n  # the same sum as of (unit @ unit.mT)²
     pairs = (n * (n - 1)).to(unit.dtype)
     return total / pairs.where(pairs > 0, float("nan"))
 

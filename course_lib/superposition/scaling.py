@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from course_lib import validate
@@ -52,7 +51,9 @@ class PowerLaw:
 
 
 def fit_power_law(
-    sizes: Float[Tensor, " n_sizes"], loss: Float[Tensor, "*curves n_sizes"], confidence: float = 0.95
+    sizes: Float[Tensor, " n_sizes"],
+    loss: Float[Tensor, "*curves n_sizes"],
+    confidence: float = 0.95,
 ) -> PowerLaw:
     """Least squares of log loss on log size, for any number of curves over the same sizes.
 
@@ -74,7 +75,9 @@ def fit_power_law(
         raise ValueError(f"loss has shape {list(loss.shape)}; it must end in {n}, one per size.")
     for name, values in (("sizes", sizes), ("loss", loss)):
         if (values <= 0).any():
-            raise ValueError(f"{name} has an entry of {values.min():g}; every entry must be above 0.")
+            raise ValueError(
+                f"{name} has an entry of {values.min():g}; every entry must be above 0."
+            )
     if not 0 < validate.number("confidence", confidence) < 1:
         raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1.")
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 CPU_CACHE_ENTRIES = 420_000  # numbers of one activation tensor that stay in a CPU's cache
+RARE_ENTRIES = 1_600_000  # where few inputs are on, starting an operation costs more than its reach
+GPU_ENTRIES = 2**28  # numbers of one activation tensor that fit on a GPU: a gigabyte
 CPU_GROUPS = 4  # groups to share out among threads, if there are as many instances
 
 
@@ -103,13 +105,13 @@ class Trainer:
         self.step = 0
         seed = validate.positive_int("seed", seed, minimum=0)
         seeds = np.random.SeedSequence(seed).generate_state(model.n_instances, np.uint64)
-        groups = self._instance_groups(device)
-        pool = BufferPool(model, groups[0].stop, batch_size)
         rare = (
             isinstance(features, RareFeatures)
             and (model.tied, model.hidden, model.output, target) == (True, "linear", "relu", None)
             and bool((weight == 1).all())
         )
+        groups = self._instance_groups(device, rare)
+        pool = BufferPool(model, groups[0].stop, batch_size)
         step_type = RareGradientStep if rare else GradientStep
         # fused: the same rule, at an eighth of the time where few inputs are on
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=rare or None)
@@ -118,12 +120,14 @@ class Trainer:
             for group in groups
         ]
 
-    def _instance_groups(self, device: torch.device) -> list[slice]:
-        n = self.model.n_instances
-        size = n
-        if device.type == "cpu":
-            fit_in_cache = CPU_CACHE_ENTRIES // (self.batch_size * self.model.n_features)
-            size = max(1, min(fit_in_cache, math.ceil(n / CPU_GROUPS)))
+    def _instance_groups(self, device: torch.device, rare: bool) -> list[slice]:
+        n, entries = self.model.n_instances, self.batch_size * self.model.n_features
+        if device.type != "cpu":
+            size = max(1, min(GPU_ENTRIES // entries, n))
+        elif rare:
+            size = math.ceil(n / math.ceil(n * entries / RARE_ENTRIES))
+        else:
+            size = max(1, min(CPU_CACHE_ENTRIES // entries, math.ceil(n / CPU_GROUPS)))
         return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
     def fit(self) -> Float[Tensor, "steps n_instances"]:
