@@ -46,7 +46,7 @@ def losses_by_size(
         ax.legend(loc="lower left", fontsize=9)
     axes[0][0].set_ylabel("loss, $L$")
     low = min(seeds.min() for curves in loss for seeds in curves.values())
-    axes[0][0].set_ylim(0.3 * low, None)
+    axes[0][0].set_ylim(0.3 * low.item(), None)
     return figure
 
 
