@@ -137,6 +137,8 @@ class RareFeatures(SparseFeatures):
         out: Tensor | None = None,
     ) -> Float[Tensor, "n_instances batch n_features"]:
         """`sample_active` as a batch of full vectors; arguments as of `SparseFeatures.sample`."""
+        if generator.device.type == "mps":  # which has no double precision
+            return super().sample(batch_size, generator, instances, out)
         active = self.sample_active(batch_size, generator, instances)
         shape = (len(self._rate[instances]), batch_size, self.n_features)
         if out is None:

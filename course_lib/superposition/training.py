@@ -107,6 +107,7 @@ class Trainer:
         seeds = np.random.SeedSequence(seed).generate_state(model.n_instances, np.uint64)
         rare = (
             isinstance(features, RareFeatures)
+            and device.type != "mps"  # which has no double precision
             and (model.tied, model.hidden, model.output, target) == (True, "linear", "relu", None)
             and bool((weight == 1).all())
         )

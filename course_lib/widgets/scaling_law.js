@@ -8,7 +8,7 @@ function draw(data, [law, decay, size]) {
   const r2 = number(data.r2[law][decay], 3);
   const count = data.represented[law][decay][size];
   const m = sizes[size];
-  const where = `${data.laws[law]} frequencies, decay ${number(data.decays[decay], 1)}`;
+  const where = `${data.laws[law]} frequencies and decay ${number(data.decays[decay], 1)}`;
   const halves = number(100 * (1 - 2 ** -data.exponent[law][decay]), 0);
   return {
     panels: [
@@ -26,8 +26,8 @@ function draw(data, [law, decay, size]) {
         ...norms(data, law, decay, size),
       },
     ],
-    summary: `${where}: L falls as m to the power \u2212${exponent} (R\u00b2 ${r2}), so doubling m `
-      + `takes ${halves} % off. At m = ${m} the model represents ${count} of ${data.n} features, `
+    summary: `With ${where} L falls as m to the power \u2212${exponent} (R\u00b2 ${r2}), so doubling m `
+      + `takes ${halves}\u00a0% off. At m = ${m} the model represents ${count} of ${data.n} features, `
       + `and m times the mean squared overlap is ${number(data.overlap[law][decay][size], 2)}.`,
   };
 }
@@ -38,7 +38,7 @@ function words(x, y, content, anchor = "start", kind = "note") {
 
 function losses(data, law, decay, size) {
   const { sizes } = data;
-  const all = data.loss.flat(2);
+  const all = data.loss[law].flat(); // one frame for all decays of a law
   const [low, high] = [Math.log10(Math.min(...all)) - 0.12, Math.log10(Math.max(...all)) + 0.12];
   const [left, right] = [Math.log(sizes[0]) - 0.12, Math.log(sizes[sizes.length - 1]) + 0.12];
   const x = (m) => 46 + (266 * (Math.log(m) - left)) / (right - left);
@@ -50,7 +50,7 @@ function losses(data, law, decay, size) {
     words(314, 316, "hidden dimensions m", "end"),
   ];
   for (const m of sizes) shapes.push(words(x(m), 297, m, "middle"));
-  for (const loss of [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2]) {
+  for (const loss of [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2]) {
     if (Math.log10(loss) > low && Math.log10(loss) < high) shapes.push(words(42, y(loss), loss, "end"));
   }
   const path = (values) => values.map((v, k) => `${x(sizes[k])},${y(v)}`).join(" ");

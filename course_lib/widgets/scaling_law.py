@@ -86,7 +86,7 @@ def scaling_law_explorable(
         title=f"{n} features, {sizes[0]} to {sizes[-1]} dimensions: how does the loss fall?",
         sliders=[
             Slider("Frequency law", list(laws), law),
-            Slider("Weight decay", [f"{d:+.1f}" for d in decays], decay),
+            Slider("Weight decay", [f"{d:+.1f}".replace("-", "\u2212") for d in decays], decay),
             Slider("Size m", [str(m) for m in sizes], size),
         ],
         data=data,
@@ -94,7 +94,7 @@ def scaling_law_explorable(
             "Every position is a model trained in this chapter's notebook. Left, on logarithmic "
             "axes: the loss at each size (dots), the losses at the other decays (faint), a line "
             "that falls as 1/m (dotted), and what the features that are not represented would "
-            "cost if all others were rebuilt exactly (squares; below the frame where hardly any "
+            "cost if all others were rebuilt exactly (squares; outside the frame where hardly any "
             "is left out). Right: how long each feature's row of W is, from the most frequent "
             "feature on the left to the rarest."
         ),

@@ -117,7 +117,7 @@ def test_the_sliders_show_the_losses_and_the_norms_of_their_position(page):
     count = int((norms > 0.5).sum())
     summary = shown.locator(".summary").inner_text()
     assert f"At m = 4 the model represents {count} of 30 features" in summary
-    assert summary.startswith("flat frequencies, decay 1.0: L falls as m to the power")
+    assert summary.startswith("With flat frequencies and decay 1.0 L falls as m to the power")
 
 
 def test_a_phone_shows_everything_in_one_column(page):
