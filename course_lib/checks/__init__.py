@@ -10,6 +10,7 @@ with a definition worked out term by term, or with a property that every right a
 from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in the order of the book)
     features_as_directions,
     toy_models,
+    scaling_laws,
     saes_from_zero,
     sae_family,
     beyond_flat,

@@ -1,6 +1,6 @@
 """Worlds with planted ground truth.
 
-Laws of sparse features: independent, in correlated and anti-correlated pairs, or on a tree
+Laws of sparse features: independent, rare, in correlated and anti-correlated pairs, or on a tree
 (`sample(batch_size, generator)` gives [n_instances, batch, n_features]), and the laws that say how
 important and how frequent each one is. Dictionaries of directions to write them along. Worlds of
 activations made of both, or of smooth functions: `sample` gives x, `sample_with_features` gives x
@@ -24,6 +24,7 @@ from course_lib.data.dictionaries import (
 )
 from course_lib.data.digits import Digits, digits
 from course_lib.data.fields import PhysicsFields
+from course_lib.data.frequencies import Active, FeatureFrequencies, RareFeatures
 from course_lib.data.functions import PlantedFunctions
 from course_lib.data.hierarchy import HierarchicalFeatures, tree_dictionary, tree_names
 from course_lib.data.in_context import (
@@ -53,11 +54,13 @@ from course_lib.data.torus import TorusGame
 from course_lib.data.towns import Towns
 
 __all__ = [
+    "Active",
     "AntiCorrelatedPairs",
     "CalendarArithmetic",
     "Concepts",
     "CorrelatedPairs",
     "Digits",
+    "FeatureFrequencies",
     "HierarchicalFeatures",
     "InContextTasks",
     "InstructedTasks",
@@ -68,6 +71,7 @@ __all__ = [
     "PlantedActivations",
     "PlantedFunctions",
     "QuietLabels",
+    "RareFeatures",
     "RepeatCopy",
     "SparseFeatures",
     "StoryWorld",

@@ -2,10 +2,10 @@
 
 Figures of sparse autoencoders are in `plots.sae`, of architectures side by side in `plots.family`,
 of trees, views and functions in `plots.structure`, of directions, before anything is trained, in
-`plots.directions`.
+`plots.directions`, of losses against size in `plots.scaling`.
 """
 
-from course_lib.plots import directions, family, sae, structure
+from course_lib.plots import directions, family, sae, scaling, structure
 from course_lib.plots.style import COLORS, style
 from course_lib.plots.toy import (
     dimensionality_strip,
@@ -25,6 +25,7 @@ __all__ = [
     "neuron_stacks",
     "phase_maps",
     "sae",
+    "scaling",
     "structure",
     "style",
 ]

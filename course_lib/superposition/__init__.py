@@ -3,10 +3,12 @@
 `Trainer` trains a `ToyModel`; the measures take the weights `W [..., n_features, d_hidden]`;
 `analytic_losses` is the theory of two features in one dimension; `optimal_l2_attack` is the price;
 `orthogonal_matching_pursuit` and `ista` read sparse codes back, `monotonicity_violations` says
-whether a network can lower an output by raising an input.
+whether a network can lower an output by raising an input; `signed_decay_` sets how much is shared
+and `fit_power_law` says how the loss falls with size.
 """
 
 from course_lib.superposition.attack import attack_gain, optimal_l2_attack, vulnerability
+from course_lib.superposition.decay import signed_decay_
 from course_lib.superposition.measures import (
     REPRESENTED_NORM,
     dimensions_per_feature,
@@ -15,6 +17,7 @@ from course_lib.superposition.measures import (
     mean_squared_overlap,
     mutual_coherence,
     represented_fraction,
+    unrepresented_mass,
     welch_bound,
 )
 from course_lib.superposition.monotone import monotonicity_violations
@@ -24,17 +27,20 @@ from course_lib.superposition.readback import (
     l1_transition,
     orthogonal_matching_pursuit,
 )
+from course_lib.superposition.scaling import PowerLaw, fit_power_law
 from course_lib.superposition.training import Trainer, reconstruction_loss
 
 __all__ = [
     "PHASES",
     "REPRESENTED_NORM",
+    "PowerLaw",
     "Trainer",
     "analytic_losses",
     "attack_gain",
     "classify_phase",
     "dimensions_per_feature",
     "feature_dimensionality",
+    "fit_power_law",
     "interference",
     "ista",
     "l1_transition",
@@ -45,6 +51,8 @@ __all__ = [
     "orthogonal_matching_pursuit",
     "reconstruction_loss",
     "represented_fraction",
+    "signed_decay_",
+    "unrepresented_mass",
     "vulnerability",
     "welch_bound",
 ]

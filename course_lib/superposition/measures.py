@@ -31,6 +31,20 @@ def represented_fraction(
     return (_weights(W).norm(dim=-1) > threshold).float().mean(dim=-1)
 
 
+def unrepresented_mass(
+    W: Float[Tensor, "*batch n_features d_hidden"],
+    probability: Float[Tensor, "*#batch n_features"],
+    threshold: float = REPRESENTED_NORM,
+) -> Float[Tensor, "*batch"]:
+    """Σ p_i over the features that are not represented: how many of them an input has on average.
+
+    Each costs E x² when it is on and its output stays at 0, so E x² times this is the loss of a
+    model that rebuilds all others exactly. Source: Liu, Liu & Gore 2025, weak superposition.
+    """
+    silent = _weights(W).norm(dim=-1) <= threshold
+    return (validate.probability("probability", probability) * silent).sum(dim=-1)
+
+
 def interference(
     W: Float[Tensor, "*batch n_features d_hidden"],
 ) -> Float[Tensor, "*batch n_features"]:
@@ -71,7 +85,7 @@ def mean_squared_overlap(
     """
     unit = unit_rows(_weights(W))
     n = (unit.square().sum(dim=-1) > 0.5).sum(dim=-1)
-    total = (unit @ unit.mT).square().sum(dim=(-2, -1)) - n
+    total = (unit.mT @ unit).square().sum(dim=(-2, -1)) - n  # the same sum as of (unit @ unit.mT)²
     pairs = (n * (n - 1)).to(unit.dtype)
     return total / pairs.where(pairs > 0, float("nan"))
 

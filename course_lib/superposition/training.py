@@ -13,14 +13,18 @@ import torch
 from torch import Tensor
 
 from course_lib import runtime, validate
-from course_lib.data import SparseFeatures
+from course_lib.data import RareFeatures, SparseFeatures
 from course_lib.models import ToyModel
+from course_lib.superposition.decay import signed_decay_
 from course_lib.superposition.gradient import BufferPool, GradientStep
+from course_lib.superposition.rare import RareGradientStep
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
 CPU_CACHE_ENTRIES = 420_000  # numbers of one activation tensor that stay in a CPU's cache
+RARE_ENTRIES = 1_600_000  # where few inputs are on, starting an operation costs more than its reach
+GPU_ENTRIES = 2**28  # numbers of one activation tensor that fit on a GPU: a gigabyte
 CPU_GROUPS = 4  # groups to share out among threads, if there are as many instances
 
 
@@ -50,6 +54,7 @@ class Trainer:
         steps, batch_size, lr: lr is the first step's rate; it falls to 0 along half a cosine.
         importance: a number, or a tensor that broadcasts to [n_instances, n_features].
         target: what the output should be, as a function of x; None for x itself.
+        weight_decay: of W, by `signed_decay_` before each step; a number, or one per instance.
         seed: of the stream of batches.
 
     Attributes:
@@ -70,6 +75,7 @@ class Trainer:
         lr: float = 1e-2,
         importance: float | Float[Tensor, "*#n_instances #n_features"] = 1.0,
         target: Callable[[Tensor], Tensor] | None = None,
+        weight_decay: float | Float[Tensor, " n_instances"] = 0.0,
         seed: int = 0,
     ) -> None:
         for name in ("n_instances", "n_features"):
@@ -92,24 +98,37 @@ class Trainer:
                 f"importance has shape {list(weight.shape)}; it must broadcast to "
                 f"[n_instances, n_features] = {list(shape)}."
             ) from None
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+        self.weight_decay = validate.finite("weight_decay", weight_decay).to(device)
+        if self.weight_decay.ndim:
+            validate.shape("weight_decay", self.weight_decay, (model.n_instances,))
         self.losses = torch.full((steps, model.n_instances), float("nan"), device=device)
         self.step = 0
         seed = validate.positive_int("seed", seed, minimum=0)
         seeds = np.random.SeedSequence(seed).generate_state(model.n_instances, np.uint64)
-        groups = self._instance_groups(device)
+        rare = (
+            isinstance(features, RareFeatures)
+            and device.type != "mps"  # which has no double precision
+            and (model.tied, model.hidden, model.output, target) == (True, "linear", "relu", None)
+            and bool((weight == 1).all())
+        )
+        groups = self._instance_groups(device, rare)
         pool = BufferPool(model, groups[0].stop, batch_size)
+        step_type = RareGradientStep if rare else GradientStep
+        # fused: the same rule, at an eighth of the time where few inputs are on
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=rare or None)
         self._gradient_steps = [
-            GradientStep(model, features, weight, target, pool, group, int(seeds[group.start]))
+            step_type(model, features, weight, target, pool, group, int(seeds[group.start]))
             for group in groups
         ]
 
-    def _instance_groups(self, device: torch.device) -> list[slice]:
-        n = self.model.n_instances
-        size = n
-        if device.type == "cpu":
-            fit_in_cache = CPU_CACHE_ENTRIES // (self.batch_size * self.model.n_features)
-            size = max(1, min(fit_in_cache, math.ceil(n / CPU_GROUPS)))
+    def _instance_groups(self, device: torch.device, rare: bool) -> list[slice]:
+        n, entries = self.model.n_instances, self.batch_size * self.model.n_features
+        if device.type != "cpu":
+            size = max(1, min(GPU_ENTRIES // entries, n))
+        elif rare:
+            size = math.ceil(n / math.ceil(n * entries / RARE_ENTRIES))
+        else:
+            size = max(1, min(CPU_CACHE_ENTRIES // entries, math.ceil(n / CPU_GROUPS)))
         return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
     def fit(self) -> Float[Tensor, "steps n_instances"]:
@@ -139,6 +158,8 @@ class Trainer:
             self._gradient_steps, run(GradientStep.__call__, self._gradient_steps), strict=True
         ):
             self.losses[self.step, gradient_step.instances] = loss
+        if self.weight_decay.any():
+            signed_decay_(self.model.W, self.weight_decay, group["lr"])
         self.optimizer.step()
         self.step += 1
 

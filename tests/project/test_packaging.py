@@ -67,7 +67,7 @@ def test_what_the_project_imports_is_in_the_lock():
             if isinstance(node, ast.ImportFrom) and not node.level:
                 modules = [node.module]
             for module in {module.split(".")[0] for module in modules} - ours:
-                owners = map(canonicalize_name, distributions.get(module, []))
+                owners = map(canonicalize_name, distributions.get(module, [module]))
                 assert LOCKED.keys() & set(owners), f"{name} imports {module}"
 
 
