@@ -7,6 +7,8 @@ from torch import nn
 
 from tests.exercises import (
     right_beyond_flat,
+    right_features_as_directions,
+    right_inside_a_transformer,
     right_sae_family,
     right_saes_from_zero,
     right_scaling_laws,
@@ -170,5 +172,12 @@ RIGHT = {
         simplex_with_parameters_and_a_list,
     ],
 }
-RIGHT |= right_scaling_laws.RIGHT | right_saes_from_zero.RIGHT | right_sae_family.RIGHT
-RIGHT |= right_beyond_flat.RIGHT
+for chapter in (
+    right_features_as_directions,
+    right_scaling_laws,
+    right_saes_from_zero,
+    right_sae_family,
+    right_beyond_flat,
+    right_inside_a_transformer,
+):
+    RIGHT |= chapter.RIGHT
