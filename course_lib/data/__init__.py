@@ -15,6 +15,7 @@ Fields of physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
+from course_lib.data.clicks import ClickLog
 from course_lib.data.dictionaries import (
     low_coherence_dictionary,
     paired_dictionary,
@@ -33,6 +34,7 @@ from course_lib.data.in_context import (
 from course_lib.data.instructed import InstructedTasks
 from course_lib.data.othello import Othello
 from course_lib.data.paired import PairedViews
+from course_lib.data.patterns import sparse_patterns, varied_patterns
 from course_lib.data.planted import PlantedActivations
 from course_lib.data.repeat import RepeatCopy
 from course_lib.data.scenes import TwoViewScenes
@@ -50,6 +52,7 @@ from course_lib.data.towns import Towns
 __all__ = [
     "AntiCorrelatedPairs",
     "CalendarArithmetic",
+    "ClickLog",
     "CorrelatedPairs",
     "Digits",
     "HierarchicalFeatures",
@@ -75,7 +78,9 @@ __all__ = [
     "permuted_labels",
     "power_law_probability",
     "random_dictionary",
+    "sparse_patterns",
     "tree_dictionary",
     "tree_names",
     "two_alphabets",
+    "varied_patterns",
 ]

@@ -3,9 +3,13 @@
 `Trainer` trains a `ToyModel`; the measures take the weights `W [..., n_features, d_hidden]`;
 `analytic_losses` is the theory of two features in one dimension; `optimal_l2_attack` is the price;
 `orthogonal_matching_pursuit` reads sparse codes back.
+
+What goes by the same name elsewhere: `SDRMemory`, `UnifiedEmbedding`, and `superdiff_sample` on
+exact scores (`GaussianMixtureScore`).
 """
 
 from course_lib.superposition.attack import attack_gain, optimal_l2_attack, vulnerability
+from course_lib.superposition.diffusion import GaussianMixtureScore, noise_rate, signal
 from course_lib.superposition.measures import (
     REPRESENTED_NORM,
     dimensions_per_feature,
@@ -18,24 +22,48 @@ from course_lib.superposition.measures import (
 )
 from course_lib.superposition.phases import PHASES, analytic_losses, classify_phase
 from course_lib.superposition.readback import orthogonal_matching_pursuit
+from course_lib.superposition.sdr_memory import SDRMemory, code_overlap
+from course_lib.superposition.superdiff import (
+    SuperDiffSample,
+    and_weights,
+    ito_increment,
+    superdiff_sample,
+)
 from course_lib.superposition.training import Trainer, reconstruction_loss
+from course_lib.superposition.unified_embedding import (
+    ClickModel,
+    Collisions,
+    UnifiedEmbedding,
+)
 
 __all__ = [
     "PHASES",
     "REPRESENTED_NORM",
+    "ClickModel",
+    "Collisions",
+    "GaussianMixtureScore",
+    "SDRMemory",
+    "SuperDiffSample",
     "Trainer",
+    "UnifiedEmbedding",
     "analytic_losses",
+    "and_weights",
     "attack_gain",
     "classify_phase",
+    "code_overlap",
     "dimensions_per_feature",
     "feature_dimensionality",
     "interference",
+    "ito_increment",
     "mean_squared_overlap",
     "mutual_coherence",
+    "noise_rate",
     "optimal_l2_attack",
     "orthogonal_matching_pursuit",
     "reconstruction_loss",
     "represented_fraction",
+    "signal",
+    "superdiff_sample",
     "vulnerability",
     "welch_bound",
 ]
