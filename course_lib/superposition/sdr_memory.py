@@ -20,14 +20,15 @@ class SDRMemory:
     familiar, the closer to the code that its inputs already point to), and switches on the weight
     from every active input to every winner. Nothing is ever switched off.
     Source: Rinkus 2017, "Superposed Episodic and Semantic Memory via Sparse Distributed
-    Representation", the code selection algorithm; its sigmoid of four constants is a logistic here.
+    Representation", the code selection algorithm; its sigmoid has four constants, ours is logistic.
 
     Args:
         n_inputs: number of binary inputs.
         n_modules, n_cells: Q and K.
         n_instances: number of independent memories.
-        expansion: χ, how many times likelier than chance K-fold a fully supported cell is at
-            familiarity 1; a number or [n_instances]. 0 draws every code at random, the control.
+        expansion: χ, a number or [n_instances]: χ K is about how many times likelier a fully
+            supported cell is than one without support when the input is known. 0 draws every code
+            at random, the control.
 
     Attributes:
         weights: [n_instances, n_inputs, n_modules, n_cells], 0.0 or 1.0.
@@ -36,7 +37,8 @@ class SDRMemory:
         TypeError, ValueError: naming the argument, its value and what is allowed.
     """
 
-    exponent, steepness, half = 2.0, 28.0, 0.6  # γ of the expansivity; of the logistic in V
+    floor, exponent = 0.3, 2.0  # G below which an input counts as new, and γ
+    steepness, half = 15.0, 0.8  # of the logistic in V
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class SDRMemory:
         n_cells: int,
         n_instances: int = 1,
         *,
-        expansion: float | Float[Tensor, " n_instances"] = 100.0,
+        expansion: float | Float[Tensor, " n_instances"] = 10.0,
     ) -> None:
         self.n_inputs = validate.positive_int("n_inputs", n_inputs)
         self.n_modules = validate.positive_int("n_modules", n_modules)
@@ -74,10 +76,15 @@ class SDRMemory:
     def win_probability(
         self, x: Float[Tensor, "n_instances items n_inputs"]
     ) -> Float[Tensor, "n_instances items n_modules n_cells"]:
-        """ρ, with which each cell is drawn: ∝ 1 + χ K G^γ · logistic(V); uniform at G = 0."""
+        """ρ, with which each cell is drawn: ∝ 1 + χ K g^γ · logistic(V).
+
+        g = (G - floor) / (1 - floor), at least 0: uniform for an input that is new, nearly certain
+        for one that was stored.
+        """
         support = self.support(x)
         familiarity = support.amax(dim=-1).mean(dim=-1)
-        reach = self.expansion[:, None] * self.n_cells * familiarity**self.exponent
+        familiar = ((familiarity - self.floor) / (1 - self.floor)).clamp(min=0)
+        reach = self.expansion[:, None] * self.n_cells * familiar**self.exponent
         odds = 1 + reach[..., None, None] * torch.sigmoid(self.steepness * (support - self.half))
         return odds / odds.sum(dim=-1, keepdim=True)
 
