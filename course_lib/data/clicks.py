@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -47,6 +48,13 @@ class ClickLog:
         self.effects = scale * torch.randn(shape, generator=runtime.generator(seed))
         weight = 1 / torch.arange(1.0, n_values + 1)
         self.frequency = weight / weight.sum()
+
+    def repeat(self, times: int) -> ClickLog:
+        """The same worlds over again, for several models on each: instance i is world i mod n."""
+        repeated = copy.copy(self)
+        repeated.n_instances = validate.positive_int("times", times) * self.n_instances
+        repeated.effects = self.effects.repeat(times, 1, 1)
+        return repeated
 
     def sample(
         self, batch_size: int, generator: Generator
