@@ -134,11 +134,11 @@ def superdiff_sample(
 
 
 def and_weights(
-    scores: Float[Tensor, "pair *batch d"],
+    scores: Float[Tensor, "2 *#batch d"],
     noise: Float[Tensor, "*batch d"],
     variance: float,
     bend: float | Float[Tensor, "*batch"] = 0.0,
-) -> Float[Tensor, "pair *batch"]:
+) -> Float[Tensor, "2 *#batch"]:
     """κ with which both models' tracked log-densities change by the same amount in this step.
 
     With D = s_1 - s_2, noise of variance g² dt and κ_1 + κ_2 = 1, the two changes are equal for
