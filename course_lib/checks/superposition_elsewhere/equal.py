@@ -84,7 +84,7 @@ def _judge_equal(
 def _changes(
     kappa: Tensor, score_1: Tensor, score_2: Tensor, noise: Tensor, x: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Both changes of log-density by Itô's formula, without the divergence of f, which is shared."""
+    """Both changes of log-density by Itô's formula, without the divergence of f: it is shared."""
     kappa = kappa.double()[:, None]
     score_1, score_2, noise, x = (t.double() for t in (score_1, score_2, noise, x))
     followed = kappa * score_1 + (1 - kappa) * score_2
