@@ -257,7 +257,7 @@ def everybody_in_one_row(effects):
 @wrong("share_everything", says="it must be [3, 3]")
 def table_on_its_side(effects):
     """A row per feature."""
-    rows, table, theta = _orthogonal(effects)
+    rows, table, _ = _orthogonal(effects)
     return rows % 3, table.T.clone()[:, :3], torch.eye(6)
 
 
