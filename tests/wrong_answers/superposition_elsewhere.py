@@ -155,7 +155,7 @@ def inputs_forgotten(n_items, n_inputs, n_active, n_cells):
     return _right(n_items, 1, 1, n_cells)
 
 
-@wrong("fill_law", says="at your half_full")
+@wrong("fill_law", says="your half_full")
 def exponential_law(n_items, *sizes):
     """(1 - p)^N is e^(-Np), whatever p."""
     p = _p(*sizes)
@@ -499,7 +499,7 @@ def start_forgotten(log_q, path, score):
     return _track(0 * log_q, path, score) + 10
 
 
-@wrong("track", says="the shape [1, 400]")
+@wrong("track", says="the shape [1, 300]")
 def one_axis_too_many(log_q, path, score):
     """Keep an axis for the models."""
     return _track(log_q, path, score)[None]

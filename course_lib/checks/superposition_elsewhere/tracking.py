@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from course_lib.checks.core import Case, exercise
 from course_lib.checks.judging import not_a_tensor
 
-STD, N, STEPS = 0.6, 400, 256
+STD, N, STEPS = 0.6, 300, 160
 
 
 @exercise("superposition_elsewhere.track", "A density that drifts away", find_the_bug=True)
@@ -96,20 +96,20 @@ def _judge_mean(output: Any, mean: Tensor, path: Tensor) -> str | None:
     if problem := not_a_tensor(output, (N,), "n"):
         return problem
     error = _errors(output, mean, path)
-    # Half the bias of 256 steps is a tenth of a nat per dimension; six standard errors on top.
-    allowed = 0.15 * len(mean) + 6 * _spread(mean) / N**0.5
+    # The bias of 160 steps is a fifth of a nat per dimension; six standard errors on top.
+    allowed = 0.3 * len(mean) + 6 * _spread(mean) / N**0.5
     if error.mean().abs() < allowed and error.std() < 2 * _spread(mean):
         return None
     return (
         f"after {STEPS} steps your log-density is off by {error.mean():+.2f} nats on average, and "
         f"by {error.std():.2f} from path to path; {allowed:.2f} and {2 * _spread(mean):.2f} would "
-        "be the size of rounding"
+        "be due to the size of the steps"
     )
 
 
 def _spread(mean: Tensor) -> float:
-    """About the standard deviation of the error of one path after 256 steps."""
-    return 0.45 * len(mean) ** 0.5
+    """About the standard deviation of the error of one path after 160 steps."""
+    return 0.6 * len(mean) ** 0.5
 
 
 def _judge_smaller(outputs: Any, mean: Tensor, path: Tensor) -> str | None:
