@@ -11,7 +11,7 @@ from course_lib.checks.core import Case, exercise
 from course_lib.checks.judging import not_a_number
 
 
-@exercise("superposition_elsewhere.fill_law", "How full is the memory?")
+@exercise("superposition_elsewhere.fill_law", "A memory that fills up")
 def make_cases(generator: Generator) -> list[Case]:
     def draw(low: int, high: int) -> Tensor:
         return torch.randint(low, high, (6,), generator=generator)
