@@ -86,8 +86,8 @@ def superdiff_sample(
     if not models or (mode.startswith("and") and len(models) != 2):
         raise ValueError(f"models has {len(models)} entries; {mode!r} needs "
                          f"{'two' if mode.startswith('and') else 'at least one'}.")  # fmt: skip
-    if any(model.means.shape[-1] != models[0].means.shape[-1] for model in models):
-        raise ValueError("models differ in d, the size of the last axis of their means.")
+    if len({(*model.means.shape[:-2], model.means.shape[-1]) for model in models}) > 1:
+        raise ValueError("models differ in their instances or in d; those of all must be alike.")
     if not set(keep) <= set(range(steps + 1)):
         raise ValueError(f"keep is {list(keep)}; every entry must be a step from 0 to {steps}.")
     means = models[0].means

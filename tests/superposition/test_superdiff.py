@@ -164,7 +164,8 @@ def test_the_path_is_kept_where_it_was_asked_for_and_ends_in_the_samples():
         ({"steps": 0}, "steps is 0"),
         ({"models": []}, "models has 0 entries"),
         ({"models": [mixture()] * 3, "mode": "and"}, "models has 3 entries; 'and' needs two"),
-        ({"models": [mixture(), mixture(d=2)]}, "models differ in d"),
+        ({"models": [mixture(), mixture(d=2)]}, "models differ in their instances or in d"),
+        ({"models": [mixture(), mixture(instances=(3,))]}, "models differ in their instances"),
         ({"keep": (9,)}, r"keep is \[9\]; every entry must be a step from 0 to 4"),
     ],
 )
