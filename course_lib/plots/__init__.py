@@ -2,10 +2,11 @@
 
 Figures of sparse autoencoders are in `plots.sae`, of architectures side by side in `plots.family`,
 of trees, views and functions in `plots.structure`, of directions, before anything is trained, in
-`plots.directions`, of losses against size in `plots.scaling`.
+`plots.directions`, of losses against size in `plots.scaling`, of memories and particles in
+`plots.elsewhere`.
 """
 
-from course_lib.plots import directions, family, sae, scaling, structure
+from course_lib.plots import directions, elsewhere, family, sae, scaling, structure
 from course_lib.plots.style import COLORS, style
 from course_lib.plots.toy import (
     dimensionality_strip,
@@ -19,6 +20,7 @@ __all__ = [
     "COLORS",
     "dimensionality_strip",
     "directions",
+    "elsewhere",
     "family",
     "feature_arrows",
     "gram_map",

@@ -4,8 +4,9 @@
 SAEs that differ in λ, `pareto_explorable` the fronts of several architectures,
 `matching_pursuit_explorable` a pursuit on a tree of features, `directions_explorable` directions
 in the plane and on the sphere that the reader drags, `scaling_law_explorable` losses that fall with
-size; `latent_dashboard` lets one search the latents of an SAE. `explorable` and `Slider` are the
-base of every such picture: Python gives the numbers, a drawing script of this folder draws them.
+size, `superdiff_explorable` particles that two diffusion models steer; `latent_dashboard` lets one
+search the latents of an SAE. `explorable` and `Slider` are the base of every such picture: Python
+gives the numbers, a drawing script of this folder draws them.
 """
 
 from course_lib.widgets.directions import directions_explorable
@@ -15,6 +16,7 @@ from course_lib.widgets.matching_pursuit import matching_pursuit_explorable
 from course_lib.widgets.pareto import pareto_explorable
 from course_lib.widgets.sae_encoder import sae_encoder_explorable
 from course_lib.widgets.scaling_law import scaling_law_explorable
+from course_lib.widgets.superdiff import superdiff_explorable
 from course_lib.widgets.toy_model import toy_model_explorable
 
 __all__ = [
@@ -27,5 +29,6 @@ __all__ = [
     "pareto_explorable",
     "sae_encoder_explorable",
     "scaling_law_explorable",
+    "superdiff_explorable",
     "toy_model_explorable",
 ]

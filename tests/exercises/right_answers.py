@@ -12,6 +12,7 @@ from tests.exercises import (
     right_sae_family,
     right_saes_from_zero,
     right_scaling_laws,
+    right_superposition_elsewhere,
 )
 
 
@@ -175,6 +176,7 @@ RIGHT = {
 for chapter in (
     right_features_as_directions,
     right_scaling_laws,
+    right_superposition_elsewhere,
     right_saes_from_zero,
     right_sae_family,
     right_beyond_flat,
