@@ -9,6 +9,7 @@ with a definition worked out term by term, or with a property that every right a
 
 from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in the order of the book)
     toy_models,
+    measuring_superposition,
     saes_from_zero,
     sae_family,
     beyond_flat,

@@ -109,6 +109,14 @@ def cross_entropy(
     return losses.view(logits.shape[:2]).mean(dim=-1)
 
 
+def one_hot_error(
+    logits: Float[Tensor, "n_instances batch d_out"], y: Int[Tensor, " batch"]
+) -> Float[Tensor, " n_instances"]:
+    """Squared distance of the logits to the one-hot y, summed over classes, per instance."""
+    target = F.one_hot(y, logits.shape[-1])
+    return (logits - target).square().sum(dim=-1).mean(dim=-1)
+
+
 def pgd(
     model: MLPs,
     x: Float[Tensor, "batch d_in"],
@@ -143,15 +151,17 @@ def fit(
     steps: int,
     lr: float,
     weight_decay: float = 0.0,
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
     epsilon: float | Float[Tensor, " n_instances"] = 0.0,
     penalty: Callable[[Tensor], Tensor] | None = None,
     after: Callable[[int], None] | None = None,
     seed: int = 0,
 ) -> None:
-    """AdamW on the cross-entropy of every instance; instances never influence each other.
+    """AdamW on the loss of every instance; instances never influence each other.
 
     Args:
         draw: gives a batch x [batch, d_in], y [batch], which all instances see.
+        loss: of logits and y, one number per instance: `cross_entropy` or `one_hot_error`.
         epsilon: train on `pgd` inputs (one step) where it is above 0: adversarial training.
         penalty: of the hidden activations, [n_instances]; added to the loss.
         after: called with the number of steps done, 0 before the first.
@@ -165,11 +175,11 @@ def fit(
             after(step)
         x, y = draw(generator)
         h = model.hidden(pgd(model, x, y, epsilon) if attacks else x)
-        loss = cross_entropy(model.logits(model.drop(h, generator)), y)
+        total = loss(model.logits(model.drop(h, generator)), y)
         if penalty is not None:
-            loss = loss + penalty(h)
+            total = total + penalty(h)
         optimizer.zero_grad()
-        loss.sum().backward()
+        total.sum().backward()
         optimizer.step()
     if after is not None:
         after(steps)
