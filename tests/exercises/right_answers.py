@@ -5,7 +5,12 @@ import math
 import torch
 from torch import nn
 
-from tests.exercises import right_beyond_flat, right_sae_family, right_saes_from_zero
+from tests.exercises import (
+    right_beyond_flat,
+    right_measuring,
+    right_sae_family,
+    right_saes_from_zero,
+)
 
 
 def sample_with_one_stretched_draw(batch_size, probability, generator):
@@ -165,4 +170,4 @@ RIGHT = {
         simplex_with_parameters_and_a_list,
     ],
 }
-RIGHT |= right_saes_from_zero.RIGHT | right_sae_family.RIGHT | right_beyond_flat.RIGHT
+RIGHT |= right_measuring.RIGHT | right_saes_from_zero.RIGHT | right_sae_family.RIGHT | right_beyond_flat.RIGHT

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_lib.models.mlp import MLPs, cross_entropy, fit, pgd
+from course_lib.models.mlp import MLPs, cross_entropy, fit, one_hot_error, pgd
 from course_lib.runtime import generator
 
 
@@ -70,6 +70,14 @@ def test_dropout_silences_its_share_of_units_and_keeps_their_mean():
     share = (dropped == 0).float().mean(dim=(1, 2))
     torch.testing.assert_close(share, torch.tensor([0.0, 0.5, 0.9]), atol=0.02, rtol=0)
     torch.testing.assert_close(dropped.mean(dim=(1, 2)), torch.ones(3), atol=0.1, rtol=0)
+
+
+def test_the_squared_error_is_to_the_one_hot_answer_and_can_be_trained_on():
+    logits, y = torch.tensor([[[1.0, 0.0], [0.5, 0.5]]]), torch.tensor([0, 1])
+    assert one_hot_error(logits, y).tolist() == [0.25]
+    model = MLPs(4, 16, 4, activation="square")
+    fit(model, bits, steps=200, lr=0.01, loss=one_hot_error)
+    assert model.accuracy(X, Y) > 0.95
 
 
 def test_a_penalty_on_the_hidden_units_is_minimised_and_progress_is_told():
