@@ -80,7 +80,5 @@ def measures_explorable(
 
 def _table(truth: Tensor, counts: Tensor, names: list[str]) -> list[list[str]]:
     stored, means = truth.mean(-1).tolist(), counts.mean(-1).T.tolist()
-    rows = [
-        [f"{s:.0f}", *(f"{v:.1f}" for v in row)] for s, row in zip(stored, means, strict=True)
-    ]
+    rows = [[f"{s:.0f}", *(f"{v:.1f}" for v in row)] for s, row in zip(stored, means, strict=True)]
     return [["stored", *names], *rows]

@@ -170,4 +170,9 @@ RIGHT = {
         simplex_with_parameters_and_a_list,
     ],
 }
-RIGHT |= right_measuring.RIGHT | right_saes_from_zero.RIGHT | right_sae_family.RIGHT | right_beyond_flat.RIGHT
+RIGHT |= (
+    right_measuring.RIGHT
+    | right_saes_from_zero.RIGHT
+    | right_sae_family.RIGHT
+    | right_beyond_flat.RIGHT
+)

@@ -160,7 +160,7 @@ def exponential_of_the_entropy(h):
     return _entropy(values / values.sum(dim=-1, keepdim=True)).exp()
 
 
-@wrong("participation_ratio", says="six equal directions get")
+@wrong("participation_ratio", says="inputs on a line get")
 def square_of_the_sum_forgotten(h):
     """Sum over sum of squares."""
     values = torch.linalg.eigvalsh(_covariance(h))

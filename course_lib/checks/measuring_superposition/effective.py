@@ -80,7 +80,7 @@ def _judge_values(F: Any, z: Tensor) -> str | None:
         return f"{problem}; you have the entropy H, and F is exp H"
     if differs(F, (expected.log() / math.log(2)).exp(), 1e-3) is None:
         return f"{problem}; your entropy is in bits, and the exponential of e needs nats"
-    if (F > z.shape[-1] + 1e-3).any():
+    if (z.shape[-1] + 1e-3 < F).any():
         problem += f"; some of yours are above {z.shape[-1]}, the number of latents"
     return problem
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 from torch import Generator, Tensor
 
 from course_lib.checks.core import Case, exercise
@@ -110,6 +109,6 @@ def _judge_count(answer: Any) -> str | None:
         return "z is 0 everywhere: no latent is active, so there are no effective features"
     p = [a / activity.sum().item() for a in activity.tolist() if a > 0]
     F, n = math.exp(-sum(v * math.log(v) for v in p)), x.shape[1]
-    if F >= 2 * n * (1 - 1e-6):
+    if 2 * n * (1 - 1e-6) <= F:
         return None
     return f"your code has {F:.3f} effective features for {n} neurons; at least {2 * n} are needed"

@@ -17,9 +17,7 @@ AXES = "n_instances"
 def make_cases(generator: Generator) -> list[Case]:
     widths = torch.tensor([1.0, 2.0, 0.5, 0.1, 3.0])
     h = torch.randn(3, 40, 5, generator=generator) * widths
-    line = torch.randn(2, 40, 1, generator=generator) * torch.randn(
-        2, 1, 4, generator=generator
-    )
+    line = torch.randn(2, 40, 1, generator=generator) * torch.randn(2, 1, 4, generator=generator)
     even = torch.cat([torch.eye(6), -torch.eye(6)]).expand(2, -1, -1).clone()
     return [
         Case(
