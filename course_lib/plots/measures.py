@@ -54,8 +54,10 @@ def changes(
 ) -> Figure:
     """One panel per y label: of each quantity the mean over seeds, and every seed as a thin line.
 
-    Axes start at zero, so that a change looks as large as it is.
+    Axes start at zero, so that a change looks as large as it is. Panels of the same quantities
+    have one legend, below.
     """
+    shared = len({tuple(lines) for lines in panels.values()}) == 1
     figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 2.9), squeeze=False)
     for ax, (ylabel, lines), title in zip(axes[0], panels.items(), titles, strict=True):
         for k, (name, values) in enumerate(lines.items()):
@@ -63,6 +65,9 @@ def changes(
             ax.plot(x, values, "-", color=COLORS[k], lw=0.7, alpha=0.5)
             ax.plot(x, values.mean(-1), MARKERS[k] + "-", color=COLORS[k], label=name)
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
-        if len(lines) > 1:
+        if len(lines) > 1 and not shared:
             ax.legend(fontsize=8)
+    if shared and len(lines) > 1:
+        handles = ax.get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=min(len(lines), 2), fontsize=8)
     return figure

@@ -45,5 +45,7 @@ def test_a_change_is_drawn_from_zero_with_its_mean_and_every_seed():
     assert first.get_legend() is None
     assert [t.get_text() for t in second.get_legend().get_texts()] == ["a", "b"]
     assert (first.get_ylabel(), second.get_title(), first.get_xlabel()) == ("count", "two", "rate")
+    same = {"one": {"a": values, "b": values}, "other": {"a": values, "b": values}}
+    assert len(measures.changes(x, same, "rate", ["one", "two"]).legends) == 1
     with pytest.raises(ValueError, match="F has shape"):
         measures.changes(x, {"count": {"F": values[:2]}}, "rate", ["one"])

@@ -231,17 +231,16 @@ def zero_rows_still_counted(h):
     return _entropy(torch.linalg.eigvalsh(unit.T @ unit / len(h)).clamp(min=0)).exp()
 
 
-@wrong("effective_rank", says="cannot be")
+@wrong("effective_rank", says="the definition gives")
 def number_of_inputs_forgotten(h):
     """The factor cancels, as in the participation ratio."""
-    values = _of_unit_rows(h) * 30
-    return (values.clamp(min=1e-9) * values.clamp(min=1e-9).log()).sum().abs().sqrt().exp()
+    return _entropy(len(h) * _of_unit_rows(h)).exp()
 
 
-@wrong("effective_rank", says="five equal directions")
+@wrong("effective_rank", says="the definition gives")
 def rank_of_the_matrix(h):
-    """The rank is the rank; one more, to be safe."""
-    return torch.linalg.matrix_rank(h).float() + 1
+    """The rank is the rank."""
+    return torch.linalg.matrix_rank(h).float()
 
 
 @wrong("effective_rank", says="the definition gives")
@@ -367,7 +366,7 @@ def larger_batches(z, W_dec):
     return torch.stack([_count(part.sum(dim=0)) for part in parts if part.any()]).mean()
 
 
-@wrong("count_features", says="and there are")
+@wrong("count_features", says="the same SAE in other units goes from")
 def how_often_and_not_how_much(z, W_dec):
     """A latent counts by how often it is on."""
     return _count((z > 0).float().sum(dim=0) * W_dec.norm(dim=-1))
