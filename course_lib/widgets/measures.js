@@ -84,12 +84,12 @@ function bars(data, ratios) {
     shapes.push(mark(m, 18, y, 5), words(32, y, data.names[m]));
     shapes.push(svg("rect", { x: 12, y: y + 12, width: 250, height: 20, rx: 4, class: "cell" }));
     shapes.push(svg("rect", { x: 12, y: y + 12, width: x(value) - 12, height: 20, rx: 4, class: "bar" }));
+    shapes.push(svg("line", { x1: x(1), y1: y + 8, x2: x(1), y2: y + 36, class: "truth" }));
     for (const end of [ratio[0], ratio[ratio.length - 1]]) shapes.push(mark(m, x(end), y + 22, 4));
     const cell = { x: 316, y: y + 22, style: "text-anchor: end", "data-cell": data.names[m] };
     shapes.push(svg("text", cell, number(value, 2)));
   });
   const bottom = 12 + 62 * ratios.length;
-  shapes.push(svg("line", { x1: x(1), y1: 6, x2: x(1), y2: bottom, class: "truth" }));
   for (let tick = 0; tick <= top; tick += 1) shapes.push(words(x(tick), bottom + 12, tick, "middle"));
   shapes.push(words(262, bottom + 34, "1: as many counted as stored", "end"));
   return { viewBox: "0 0 320 316", shapes };
