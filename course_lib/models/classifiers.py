@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ACTIVATIONS = {"relu": torch.relu, "square": torch.square}
 
 
-class MLPs(nn.Module):
+class Classifiers(nn.Module):
     """logits = a(x W_in + b_in) W_out + b_out, for networks that share a shape and nothing else.
 
     Args:
@@ -118,7 +118,7 @@ def one_hot_error(
 
 
 def pgd(
-    model: MLPs,
+    model: Classifiers,
     x: Float[Tensor, "batch d_in"],
     y: Int[Tensor, " batch"],
     epsilon: float | Float[Tensor, " n_instances"],
@@ -145,7 +145,7 @@ def pgd(
 
 
 def fit(
-    model: MLPs,
+    model: Classifiers,
     draw: Callable[[Generator], tuple[Tensor, Tensor]],
     *,
     steps: int,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_lib.models.mlp import MLPs, cross_entropy, fit, one_hot_error, pgd
+from course_lib.models.classifiers import Classifiers, cross_entropy, fit, one_hot_error, pgd
 from course_lib.runtime import generator
 
 
@@ -17,7 +17,7 @@ X, Y = bits(generator(1), 256)
 
 
 def test_the_logits_are_what_the_equation_says():
-    model = MLPs(4, 3, 2, 2, activation="square", seed=1)
+    model = Classifiers(4, 3, 2, 2, activation="square", seed=1)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_()
@@ -27,8 +27,8 @@ def test_the_logits_are_what_the_equation_says():
 
 
 def test_an_instance_learns_the_same_whatever_its_neighbours_do():
-    two, rates = MLPs(4, 8, 4, 2, seed=0), torch.tensor([0.0, 0.1])
-    alone = MLPs(4, 8, 4, 1)
+    two, rates = Classifiers(4, 8, 4, 2, seed=0), torch.tensor([0.0, 0.1])
+    alone = Classifiers(4, 8, 4, 1)
     with torch.no_grad():
         for own, both in zip(alone.parameters(), two.parameters(), strict=True):
             own.copy_(both[:1])
@@ -39,7 +39,7 @@ def test_an_instance_learns_the_same_whatever_its_neighbours_do():
 
 
 def test_training_learns_and_adversarial_training_resists():
-    model = MLPs(4, 16, 4, 2, seed=0)
+    model = Classifiers(4, 16, 4, 2, seed=0)
     fit(model, bits, steps=200, lr=0.02, epsilon=torch.tensor([0.0, 0.35]))
     assert (model.accuracy(X, Y) > 0.95).all()
     losses = cross_entropy(model(pgd(model, X, Y, 0.35, steps=5)), Y)
@@ -47,7 +47,7 @@ def test_training_learns_and_adversarial_training_resists():
 
 
 def test_an_attack_never_leaves_its_box_and_hurts_more_than_noise_of_that_size():
-    model = MLPs(4, 16, 4, 3, seed=2)
+    model = Classifiers(4, 16, 4, 3, seed=2)
     fit(model, bits, steps=100, lr=0.02)
     epsilon = torch.tensor([0.0, 0.1, 0.3])
     clean = cross_entropy(model(X), Y)
@@ -63,7 +63,7 @@ def test_an_attack_never_leaves_its_box_and_hurts_more_than_noise_of_that_size()
 
 
 def test_dropout_silences_its_share_of_units_and_keeps_their_mean():
-    model = MLPs(2, 1000, 2, 3, dropout=[0.0, 0.5, 0.9])
+    model = Classifiers(2, 1000, 2, 3, dropout=[0.0, 0.5, 0.9])
     h = torch.ones(3, 20, 1000)
     dropped = model.drop(h, generator(0))
     assert torch.equal(dropped[0], h[0])
@@ -75,14 +75,14 @@ def test_dropout_silences_its_share_of_units_and_keeps_their_mean():
 def test_the_squared_error_is_to_the_one_hot_answer_and_can_be_trained_on():
     logits, y = torch.tensor([[[1.0, 0.0], [0.5, 0.5]]]), torch.tensor([0, 1])
     assert one_hot_error(logits, y).tolist() == [0.25]
-    model = MLPs(4, 16, 4, activation="square")
+    model = Classifiers(4, 16, 4, activation="square")
     fit(model, bits, steps=200, lr=0.01, loss=one_hot_error)
     assert model.accuracy(X, Y) > 0.95
 
 
 def test_a_penalty_on_the_hidden_units_is_minimised_and_progress_is_told():
     seen = []
-    quiet, loud = MLPs(4, 8, 4), MLPs(4, 8, 4)
+    quiet, loud = Classifiers(4, 8, 4), Classifiers(4, 8, 4)
     recipe = {"steps": 50, "lr": 0.01}
     fit(loud, bits, **recipe, after=seen.append)
     fit(quiet, bits, **recipe, penalty=lambda h: h.square().mean(dim=(1, 2)))
@@ -101,4 +101,4 @@ def test_a_penalty_on_the_hidden_units_is_minimised_and_progress_is_told():
 )
 def test_a_bad_argument_is_named(change, message):
     with pytest.raises(ValueError, match=message):
-        MLPs(**{"d_in": 2, "d_hidden": 3, "d_out": 2, "n_instances": 3} | change)
+        Classifiers(**{"d_in": 2, "d_hidden": 3, "d_out": 2, "n_instances": 3} | change)
