@@ -11,6 +11,7 @@ from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in th
     features_as_directions,
     toy_models,
     scaling_laws,
+    measuring_superposition,
     superposition_elsewhere,
     saes_from_zero,
     sae_family,

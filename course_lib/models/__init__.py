@@ -1,12 +1,13 @@
 """The models of the course.
 
-Toy models of superposition, a network with or without negative weights and one that answers from
-the few inputs it attends to, all batched over instances; a GPT that reads in one sitting, a GRU
+Toy models of superposition, classifiers, a network with or without negative weights and one that
+answers from the few inputs it attends to, all batched over instances; a GPT that reads in one sitting, a GRU
 that reads and then writes, a small convolutional network; one trainer for these three. `load(name)`
 gives those that come with the course trained, `card(name)` what is known of them.
 """
 
 from course_lib.models.attention import TopKAttention
+from course_lib.models.classifiers import Classifiers, pgd
 from course_lib.models.cnn import CNN, CNNConfig
 from course_lib.models.gpt import GPT, GPTConfig, KVCache
 from course_lib.models.gru import GRU, GRUConfig
@@ -22,6 +23,7 @@ __all__ = [
     "MLP",
     "CNNConfig",
     "Card",
+    "Classifiers",
     "GPTConfig",
     "GRUConfig",
     "KVCache",
@@ -31,4 +33,5 @@ __all__ = [
     "card",
     "load",
     "names",
+    "pgd",
 ]

@@ -2,11 +2,11 @@
 
 Figures of sparse autoencoders are in `plots.sae`, of architectures side by side in `plots.family`,
 of trees, views and functions in `plots.structure`, of directions, before anything is trained, in
-`plots.directions`, of losses against size in `plots.scaling`, of memories and particles in
-`plots.elsewhere`.
+`plots.directions`, of losses against size in `plots.scaling`, of counts of features in
+`plots.measures`, of memories and particles in `plots.elsewhere`.
 """
 
-from course_lib.plots import directions, elsewhere, family, sae, scaling, structure
+from course_lib.plots import directions, elsewhere, family, measures, sae, scaling, structure
 from course_lib.plots.style import COLORS, style
 from course_lib.plots.toy import (
     dimensionality_strip,
@@ -24,6 +24,7 @@ __all__ = [
     "family",
     "feature_arrows",
     "gram_map",
+    "measures",
     "neuron_stacks",
     "phase_maps",
     "sae",

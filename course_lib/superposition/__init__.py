@@ -1,6 +1,7 @@
 """Superposition: training toy models and measuring how features share dimensions.
 
 `Trainer` trains a `ToyModel`; the measures take the weights `W [..., n_features, d_hidden]`;
+`effective_features`, `participation_ratio` and `von_neumann_entropy` take activations or codes;
 `analytic_losses` is the theory of two features in one dimension; `optimal_l2_attack` is the price;
 `orthogonal_matching_pursuit` and `ista` read sparse codes back, `monotonicity_violations` says
 whether a network can lower an output by raising an input; `signed_decay_` sets how much is shared
@@ -13,6 +14,11 @@ exact scores (`GaussianMixtureScore`).
 from course_lib.superposition.attack import attack_gain, optimal_l2_attack, vulnerability
 from course_lib.superposition.decay import signed_decay_
 from course_lib.superposition.diffusion import GaussianMixtureScore, noise_rate, signal
+from course_lib.superposition.effective import (
+    effective_features,
+    participation_ratio,
+    von_neumann_entropy,
+)
 from course_lib.superposition.measures import (
     REPRESENTED_NORM,
     dimensions_per_feature,
@@ -63,6 +69,7 @@ __all__ = [
     "classify_phase",
     "code_overlap",
     "dimensions_per_feature",
+    "effective_features",
     "feature_dimensionality",
     "fit_power_law",
     "interference",
@@ -75,12 +82,14 @@ __all__ = [
     "noise_rate",
     "optimal_l2_attack",
     "orthogonal_matching_pursuit",
+    "participation_ratio",
     "reconstruction_loss",
     "represented_fraction",
     "signal",
     "signed_decay_",
     "superdiff_sample",
     "unrepresented_mass",
+    "von_neumann_entropy",
     "vulnerability",
     "welch_bound",
 ]

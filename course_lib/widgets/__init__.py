@@ -4,8 +4,9 @@
 SAEs that differ in λ, `pareto_explorable` the fronts of several architectures,
 `matching_pursuit_explorable` a pursuit on a tree of features, `directions_explorable` directions
 in the plane and on the sphere that the reader drags, `scaling_law_explorable` losses that fall with
-size, `superdiff_explorable` particles that two diffusion models steer; `latent_dashboard` lets one
-search the latents of an SAE. `explorable` and `Slider` are the base of every such picture: Python
+size, `measures_explorable` counts of features against the truth, `superdiff_explorable` particles
+that two diffusion models steer; `latent_dashboard` lets one search the latents of an SAE.
+`explorable` and `Slider` are the base of every such picture: Python
 gives the numbers, a drawing script of this folder draws them.
 """
 
@@ -13,6 +14,7 @@ from course_lib.widgets.directions import directions_explorable
 from course_lib.widgets.explorable import Explorable, Slider, explorable
 from course_lib.widgets.latents import latent_dashboard
 from course_lib.widgets.matching_pursuit import matching_pursuit_explorable
+from course_lib.widgets.measures import measures_explorable
 from course_lib.widgets.pareto import pareto_explorable
 from course_lib.widgets.sae_encoder import sae_encoder_explorable
 from course_lib.widgets.scaling_law import scaling_law_explorable
@@ -26,6 +28,7 @@ __all__ = [
     "explorable",
     "latent_dashboard",
     "matching_pursuit_explorable",
+    "measures_explorable",
     "pareto_explorable",
     "sae_encoder_explorable",
     "scaling_law_explorable",

@@ -9,6 +9,7 @@ from tests.exercises import (
     right_beyond_flat,
     right_features_as_directions,
     right_inside_a_transformer,
+    right_measuring,
     right_sae_family,
     right_saes_from_zero,
     right_scaling_laws,
@@ -176,6 +177,7 @@ RIGHT = {
 for chapter in (
     right_features_as_directions,
     right_scaling_laws,
+    right_measuring,
     right_superposition_elsewhere,
     right_saes_from_zero,
     right_sae_family,
