@@ -1,9 +1,10 @@
 """The models of the course.
 
 Toy models of superposition, classifiers, a network with or without negative weights and one that
-answers from the few inputs it attends to, all batched over instances; a GPT that reads in one sitting, a GRU
-that reads and then writes, a small convolutional network; one trainer for these three. `load(name)`
-gives those that come with the course trained, `card(name)` what is known of them.
+answers from the few inputs it attends to, all batched over instances; a GPT that reads in one
+sitting, a GRU that reads and then writes, a small convolutional network; one trainer for these
+three. `load(name)` gives those that come with the course trained, `card(name)` what is known of
+them.
 """
 
 from course_lib.models.attention import TopKAttention
