@@ -100,12 +100,14 @@ const withSliders = (draw) => (stage, data, sliders) => {
     picture = draw(data, controls.map(({ input }) => Number(input.value)));
     picture.panels.forEach(({ name, label, viewBox, shapes, handles }, k) => {
       if (!panels.children[k]) {
-        const drawing = svg("svg", { role: handles ? "group" : "img", viewBox });
-        panels.append(html("div", { className: "panel" }, html("p", {}, name), drawing));
+        const drawing = svg("svg", { role: handles ? "group" : "img" });
+        panels.append(html("div", { className: "panel" }, html("p", {}), drawing));
         if (handles) draggable(drawing, () => picture.panels[k].handles, update);
       }
       const drawing = panels.children[k].lastChild;
       const held = drawing.querySelector("[data-handle]:focus")?.dataset.handle;
+      panels.children[k].firstChild.textContent = name;
+      drawing.setAttribute("viewBox", viewBox);
       drawing.setAttribute("aria-label", label);
       drawing.replaceChildren(...shapes, ...(handles ?? []).map((h, i) => handle(h, i, update)));
       if (held) drawing.querySelector(`[data-handle="${held}"]`)?.focus();
