@@ -39,16 +39,16 @@ class FactorialVocabulary:
     """Words for every combination of a stem and k binary concepts, as an unembedding matrix.
 
     Planted: γ(word) = A (stem + Σ_i c_i · direction_i + noise), with c_i 0 or 1, so that two words
-    which differ in one concept differ by its direction. Stems and directions are normal and of
-    length 1 on average (root mean square); stems are independent of concepts, and concepts of each
-    other, unless some words are deleted.
+    which differ in one concept differ by its direction. Stems and directions are normal, of
+    variance 1 in each dimension, so about √d_model long; stems are independent of concepts, and
+    concepts of each other, unless some words are deleted.
 
     Args:
         n_lexemes: stems, with 2^n_concepts words each.
         n_concepts: binary concepts.
         d_model: dimensions.
         condition: κ of the map A, a `random_map`; κ = 1 only turns.
-        noise: mean length of every word's own part before A, where a direction has length 1.
+        noise: mean length of every word's own part before A; that of a direction is √d_model.
         correlate: (a, b, rho): words that have one of the two concepts a and b alone are deleted,
             as many of each, until over the words the two correlate at rho in [0, 1) or a little
             less; other concepts and stems are left as independent as they can be.
@@ -87,7 +87,7 @@ class FactorialVocabulary:
         )  # [d_vocab, 1 + n_concepts]
         stems = _normal(n_lexemes, d_model, generator)
         directions = _normal(n_concepts, d_model, generator)
-        own = noise * _normal(len(values), d_model, generator)
+        own = noise / d_model**0.5 * _normal(len(values), d_model, generator)
         self.A = random_map(d_model, condition, generator)
         W_U = (stems[values[:, 0]] + values[:, 1:].double() @ directions + own) @ self.A.T
         kept = torch.ones(len(values), dtype=torch.bool)
@@ -188,7 +188,7 @@ class TreeVocabulary:
         self.leaf = torch.tensor([node for node, _ in above]).repeat_interleave(words_per_leaf)
         self._walk()
         true = torch.stack(vectors)
-        own = noise * _normal(len(self.leaf), d_model, generator)
+        own = noise / d_model**0.5 * _normal(len(self.leaf), d_model, generator)
         self.vectors, self.W_U = true @ self.A.T, (true[self.leaf] + own) @ self.A.T
 
     def _walk(self) -> None:
@@ -204,8 +204,7 @@ class TreeVocabulary:
 
 
 def _normal(n: int, d: int, generator: Generator) -> Float[Tensor, "n d"]:
-    """Normal rows of mean squared length 1."""
-    return torch.randn(n, d, generator=generator, dtype=torch.float64) / d**0.5
+    return torch.randn(n, d, generator=generator, dtype=torch.float64)
 
 
 def _simplex(k: int) -> Float[Tensor, "k k-1"]:
