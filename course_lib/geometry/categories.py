@@ -95,7 +95,8 @@ def _concept_vector(own: Tensor, shrinkage: Shrinkage, w: int) -> Float[Tensor, 
     if not mean.any():
         raise ValueError(f"members of concept {w} have mean 0; there is no direction they share.")
     direction = mean
-    if len(own) > 1 and (own != own[0]).any():
+    rounding = 10 * own.shape[1] * torch.finfo(own.dtype).eps
+    if (own - mean).norm() > rounding * own.norm():
         cov = covariance(f"g of concept {w}", own, shrinkage=shrinkage)
         if len(cov.variance) < own.shape[1]:
             raise ValueError(
