@@ -52,8 +52,11 @@ function words(x, y, content, anchor) {
   return svg("text", { x, y, class: "note", style: `text-anchor: ${anchor}` }, content);
 }
 
+// .35 for 0.35, and 1 for 1.00: seven concepts must stand side by side on a phone
+const short = (value) => number(value, 2).replace("0.", ".").replace("1.00", "1");
+
 function table(concepts, rows, kind) {
-  const left = 92;
+  const left = 10 + 6.4 * Math.max(...concepts.map((name) => name.length + 2));
   const size = (320 - left) / rows.length;
   const shapes = [];
   rows.forEach((row, i) => {
@@ -65,7 +68,7 @@ function table(concepts, rows, kind) {
       const box = { x: x + 1, y: y + 1, width: size - 2, height: size - 2, rx: 3 };
       shapes.push(svg("rect", { ...box, class: value < 0 ? "cell negative" : "cell positive", style: share }));
       const place = { x: x + size / 2, y: y + size / 2, style: "font-size: 12px" };
-      shapes.push(svg("text", { ...place, "data-cell": `${kind} ${i} ${j}` }, number(value, 2)));
+      shapes.push(svg("text", { ...place, "data-cell": `${kind} ${i} ${j}` }, short(value)));
     });
   });
   return { viewBox: `0 0 320 ${Math.ceil(size * rows.length) + 22}`, shapes };

@@ -17,7 +17,7 @@ def measured(n: int, seed: int = 0, n_maps: int = 2) -> Rewritten:
     generator = torch.Generator().manual_seed(seed)
     euclidean = 2 * torch.rand(n_maps, len(KAPPAS), n, n, generator=generator) - 1
     return Rewritten(
-        [f"concept {i}" for i in range(n)],
+        [f"kitchen, market{i}"[1:] for i in range(n)],
         euclidean,
         torch.eye(n).expand(n_maps, len(KAPPAS), n, n),
         ["this", "that"],
@@ -25,7 +25,7 @@ def measured(n: int, seed: int = 0, n_maps: int = 2) -> Rewritten:
     )
 
 
-MODEL, PLANTED = measured(4), measured(3, seed=1)
+MODEL, PLANTED = measured(7), measured(3, seed=1)
 PICTURE = coordinates_explorable({"model": MODEL, "planted": PLANTED}, KAPPAS, start=1)
 
 
@@ -52,9 +52,9 @@ def test_nine_kappas_of_three_maps_and_two_vocabularies_weigh_under_100_kilobyte
 @pytest.mark.parametrize(
     ("change", "kappas", "start", "message"),
     [
-        ({"euclidean": torch.zeros(2, 3, 4, 3)}, KAPPAS, 0, "euclidean has shape"),
+        ({"euclidean": torch.zeros(2, 3, 7, 3)}, KAPPAS, 0, "euclidean has shape"),
         ({"causal": torch.zeros(2, 2, 4, 4)}, KAPPAS, 0, "causal has shape"),
-        ({"causal": torch.full((2, 3, 4, 4), torch.nan)}, KAPPAS, 0, "causal has 96 of 96"),
+        ({"causal": torch.full((2, 3, 7, 7), torch.nan)}, KAPPAS, 0, "causal has 294 of 294"),
         ({"logits": torch.zeros(2, 3, 5)}, KAPPAS, 0, "logits has shape"),
         ({}, [0.5, 1, 2], 0, "kappas has 1 of 3 entries"),
         ({}, KAPPAS, 3, "start is 3; it must be a position, 0 to 2"),
@@ -110,7 +110,7 @@ def test_at_every_position_both_tables_and_the_logits_are_those_that_were_given(
 def test_the_summary_says_the_mean_of_what_is_off_the_diagonal_and_that_no_logit_moved(page):
     for k, key in ((0, "End"), (1, "Home"), (2, "Home")):
         page.locator("input").nth(k).press(key)
-    off = MODEL.euclidean[0, 2][~torch.eye(4, dtype=torch.bool)].abs().mean()
+    off = MODEL.euclidean[0, 2][~torch.eye(7, dtype=torch.bool)].abs().mean()
     told = page.locator(".summary").inner_text()
     assert "κ = 100" in told and "0.000 causal" in told and "logit shown is 0.00" in told
     said = float(re.search(r"concepts ([\d.]+) Euclidean", told)[1])
