@@ -96,7 +96,7 @@ def _concept_vector(own: Tensor, shrinkage: Shrinkage, w: int) -> Float[Tensor, 
         raise ValueError(f"members of concept {w} have mean 0; there is no direction they share.")
     direction = mean
     rounding = 10 * own.shape[1] * torch.finfo(own.dtype).eps
-    if (own - mean).norm() > rounding * own.norm():
+    if shrinkage != 1 and (own - mean).norm() > rounding * own.norm():
         cov = covariance(f"g of concept {w}", own, shrinkage=shrinkage)
         if len(cov.variance) < own.shape[1]:
             raise ValueError(
