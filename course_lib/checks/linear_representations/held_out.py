@@ -96,7 +96,7 @@ def _judge(found: Any, differences: Tensor, precision: Tensor) -> str | None:
 
 def _judge_noise(found: Any, differences: Tensor, precision: Tensor) -> str | None:
     problem = _judge(found, differences, precision)
-    if problem and isinstance(found, Tensor) and found.shape == differences.shape[:1]:
+    if problem and not not_a_tensor(found, differences.shape[:1], "n"):
         return f"unrelated pairs get a mean of {found.double().mean().item():.3f}: {problem}"
     return problem
 
