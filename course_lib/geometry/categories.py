@@ -83,7 +83,7 @@ def concept_vectors(
         ValueError: a category without members; a covariance without inverse; a mean of 0.
 
     Source: Park, Choe, Jiang, Veitch 2024, "The Geometry of Categorical and Hierarchical Concepts
-    in Large Language Models" (arXiv:2406.01506), section 4, with its shrinkage.
+    in Large Language Models" (arXiv:2406.01506).
     """
     g = validate.shape("g", validate.finite("g", g), ("d_vocab", "d")).detach()
     members = checked_members(members, len(g)).to(g.device)

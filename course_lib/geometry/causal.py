@@ -35,7 +35,7 @@ class CausalInnerProduct:
     shrunk, the product is defined on their span; other vectors raise ValueError.
 
     Source: Park, Choe, Veitch 2023, "The Linear Representation Hypothesis and the Geometry of
-    Large Language Models" (arXiv:2311.03658), section 3.
+    Large Language Models" (arXiv:2311.03658).
 
     Attributes:
         tokens: the covariance of the unembeddings, by its axes.
@@ -111,7 +111,7 @@ class CausalInnerProduct:
     def riesz(self, a: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """Cov⁻¹ a, the λ for which λᵀb = ⟨a, b⟩: what to add to λ to move a concept and no other.
 
-        Source: theorem 3.2 of the paper, with its choice of the identity for the free diagonal.
+        The theory leaves a diagonal matrix free here; as in the paper, it is the identity.
         """
         return (self._white(a, "a") / self.tokens.variance.sqrt() @ self.tokens.axes).to(_kind(a))
 

@@ -41,7 +41,7 @@ def factorise(H: Float[Tensor, "n d"], factors: Int[Tensor, "n n_factors"]) -> F
     together), it is the solution of least norm.
 
     Source: Trager et al. 2023, "Linear Spaces of Meanings: Compositional Structures in
-    Vision-Language Models" (arXiv:2302.14383), section 3.
+    Vision-Language Models" (arXiv:2302.14383).
 
     Raises:
         TypeError, ValueError: naming the argument; a concept with a value that no row has.

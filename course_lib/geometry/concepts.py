@@ -61,7 +61,7 @@ def concept_direction(
 
     Raises ValueError for pairs that are no pairs of tokens, and for a difference that is 0.
 
-    Source: Park, Choe, Veitch 2023 (arXiv:2311.03658), section 4, equation for γ̄_W.
+    Source: Park, Choe, Veitch 2023 (arXiv:2311.03658).
     """
     W_U = validate.shape("W_U", validate.finite("W_U", W_U), ("d_vocab", "d")).detach()
     pairs = checked_pairs(pairs, len(W_U)).to(W_U.device)
