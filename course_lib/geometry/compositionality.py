@@ -62,17 +62,23 @@ def additive_r2(
     """The share of the codes' variance that is a sum of the concepts' parts, from 0 to 1.
 
     Whitened, every direction in which the codes vary counts alike, and the share is the same for
-    any invertible map of the codes; then there must be more rows than dimensions to say anything:
-    else all that varies is noise that counts as much as the concepts. Plain, the share is that of
-    the total variance, which a few large directions decide.
+    any invertible map of the codes. Plain, the share is that of the total variance, which a few
+    large directions decide.
 
     It grows with the number of concepts' values over the number of rows, also where there is
     nothing: (Σ (n_i - 1)) / (n - 1) on average for random codes.
 
-    Raises ValueError as `factorise`, and for codes that are all alike.
+    Raises ValueError as `factorise`, for codes that are all alike, and, whitened, for so few rows
+    that all their codes have the same share, whatever they are.
     """
     H, factors, sizes = _checked(H, factors)
     moments = covariance("H", H)
+    if whiten and len(moments.variance) >= len(H) - 1:
+        raise ValueError(
+            f"H has {len(H)} rows, which vary in {len(moments.variance)} dimensions. Whitening "
+            "makes so few a regular simplex, of which the share is always the same; give more "
+            "rows than dimensions, or whiten=False."
+        )
     centred = H.double() - moments.mean
     if whiten:
         centred = centred @ moments.axes.T / moments.variance.sqrt()

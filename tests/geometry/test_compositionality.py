@@ -201,6 +201,7 @@ SEEN = torch.tensor([True, True, True, False])
         (lambda: factorise(H4, F4 - 1), ValueError, r"values \[-1, 0\]"),
         (lambda: factorise(H4 * math.nan, F4), ValueError, "H has 12 of 12 entries"),
         (lambda: additive_r2(torch.ones(4, 3), F4), ValueError, "rows of H are all alike"),
+        (lambda: additive_r2(H4, F4), ValueError, "H has 4 rows, which vary in 3.*whiten=False"),
         (lambda: factor_orthogonality([H4, 0 * H4]), ValueError, "concept 1 has the same code"),
         (lambda: dimension_bound([]), ValueError, "n_values is empty"),
         (lambda: dimension_bound([1, 2]), ValueError, "n_values is 1"),
