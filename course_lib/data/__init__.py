@@ -12,6 +12,9 @@ a map, and captions of scenes that come with a picture. `sample` gives `Sequence
 truth of each (`concepts` asks it token by token); `log_prob` is the law, and with it the loss that
 no model can beat.
 
+Vocabularies: unembedding matrices in which the concepts of every word, or its categories, are
+planted.
+
 Questions that a rule over three of many statements answers. Fields of physics, and digits.
 """
 
@@ -54,6 +57,7 @@ from course_lib.data.sparse import (
 from course_lib.data.story import StoryWorld
 from course_lib.data.torus import TorusGame
 from course_lib.data.towns import Towns
+from course_lib.data.vocabularies import FactorialVocabulary, TreeVocabulary, random_map
 
 __all__ = [
     "Active",
@@ -63,6 +67,7 @@ __all__ = [
     "Concepts",
     "CorrelatedPairs",
     "Digits",
+    "FactorialVocabulary",
     "FeatureFrequencies",
     "HierarchicalFeatures",
     "InContextTasks",
@@ -80,6 +85,7 @@ __all__ = [
     "StoryWorld",
     "TorusGame",
     "Towns",
+    "TreeVocabulary",
     "TripleRules",
     "TwoViewScenes",
     "concepts",
@@ -92,6 +98,7 @@ __all__ = [
     "permuted_labels",
     "power_law_probability",
     "random_dictionary",
+    "random_map",
     "sparse_patterns",
     "tree_dictionary",
     "tree_names",

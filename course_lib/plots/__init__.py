@@ -3,10 +3,20 @@
 Figures of sparse autoencoders are in `plots.sae`, of architectures side by side in `plots.family`,
 of trees, views and functions in `plots.structure`, of directions, before anything is trained, in
 `plots.directions`, of losses against size in `plots.scaling`, of counts of features in
-`plots.measures`, of memories and particles in `plots.elsewhere`.
+`plots.measures`, of memories and particles in `plots.elsewhere`, of concepts' cosines in
+`plots.geometry`.
 """
 
-from course_lib.plots import directions, elsewhere, family, measures, sae, scaling, structure
+from course_lib.plots import (
+    directions,
+    elsewhere,
+    family,
+    geometry,
+    measures,
+    sae,
+    scaling,
+    structure,
+)
 from course_lib.plots.style import COLORS, style
 from course_lib.plots.toy import (
     dimensionality_strip,
@@ -23,6 +33,7 @@ __all__ = [
     "elsewhere",
     "family",
     "feature_arrows",
+    "geometry",
     "gram_map",
     "measures",
     "neuron_stacks",

@@ -5,11 +5,13 @@ SAEs that differ in λ, `pareto_explorable` the fronts of several architectures,
 `matching_pursuit_explorable` a pursuit on a tree of features, `directions_explorable` directions
 in the plane and on the sphere that the reader drags, `scaling_law_explorable` losses that fall with
 size, `measures_explorable` counts of features against the truth, `superdiff_explorable` particles
-that two diffusion models steer; `latent_dashboard` lets one search the latents of an SAE.
+that two diffusion models steer, `coordinates_explorable` one model in other
+coordinates; `latent_dashboard` lets one search the latents of an SAE.
 `explorable` and `Slider` are the base of every such picture: Python
 gives the numbers, a drawing script of this folder draws them.
 """
 
+from course_lib.widgets.coordinates import Rewritten, coordinates_explorable
 from course_lib.widgets.directions import directions_explorable
 from course_lib.widgets.explorable import Explorable, Slider, explorable
 from course_lib.widgets.latents import latent_dashboard
@@ -23,7 +25,9 @@ from course_lib.widgets.toy_model import toy_model_explorable
 
 __all__ = [
     "Explorable",
+    "Rewritten",
     "Slider",
+    "coordinates_explorable",
     "directions_explorable",
     "explorable",
     "latent_dashboard",

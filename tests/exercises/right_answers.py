@@ -9,6 +9,7 @@ from tests.exercises import (
     right_beyond_flat,
     right_features_as_directions,
     right_inside_a_transformer,
+    right_linear_representations,
     right_measuring,
     right_sae_family,
     right_saes_from_zero,
@@ -183,5 +184,6 @@ for chapter in (
     right_sae_family,
     right_beyond_flat,
     right_inside_a_transformer,
+    right_linear_representations,
 ):
     RIGHT |= chapter.RIGHT
