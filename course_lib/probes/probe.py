@@ -12,6 +12,7 @@ from torch import Tensor
 from course_lib import runtime, validate
 from course_lib.data.sequences import NONE
 from course_lib.probes.closed_form import lda, mass_mean, ridge
+from course_lib.probes.labels import checked_classes
 from course_lib.probes.layout import Layout
 from course_lib.probes.logistic import logistic
 from course_lib.probes.mlp import mlp
@@ -65,7 +66,7 @@ def probe(
             not finite, a class without training rows, a test side without labels.
     """
     validate.choice("method", method, tuple(METHODS))
-    x, y, _ = _checked(x, y, method)
+    x, y, _ = checked(x, y, method)
     split = (random_split(x.shape[-2], seed=seed) if split is None else split).to(x.device)
     if split.n != x.shape[-2]:
         raise ValueError(f"split is of {split.n} rows; x has {x.shape[-2]}.")
@@ -105,7 +106,7 @@ def fit(
     **options: Any,
 ) -> Linear | MLP:
     """The read-outs alone, fitted on `rows` (None for all). Arguments and errors are `probe`'s."""
-    x, y, n_classes = _checked(x, y, method)
+    x, y, n_classes = checked(x, y, method)
     allowed = set(inspect.signature(METHODS[method]).parameters) - {
         "x", "y", "n_classes", "groups", "seed"
     }  # fmt: skip
@@ -147,7 +148,7 @@ def shuffled(y: Tensor, seed: int = 0) -> Tensor:
     return torch.empty_like(y).scatter_(-1, natural, y.gather(-1, keys.argsort(-1)))
 
 
-def _checked(x: Tensor, y: Tensor, method: str) -> tuple[Tensor, Tensor, int]:
+def checked(x: Tensor, y: Tensor, method: str) -> tuple[Tensor, Tensor, int]:
     """x in floating point, y as int64 classes or real targets on x's device, number of classes."""
     validate.choice("method", method, tuple(METHODS))
     x = validate.finite("x", x)
@@ -166,15 +167,14 @@ def _checked(x: Tensor, y: Tensor, method: str) -> tuple[Tensor, Tensor, int]:
         if y.isinf().any():
             raise ValueError("y has infinite entries; they must be finite, or NaN for no target.")
         return x, y, 0
-    if y.is_floating_point() or y.is_complex():
-        raise TypeError(
-            f"y has dtype {y.dtype}; classes are whole numbers, and real targets need "
-            "method='ridge'."
-        )
-    y = y.long()
-    if y.numel() and int(y.min()) < NONE:
-        raise ValueError(f"y has the label {int(y.min())}; classes are 0, 1, .., and -1 for none.")
-    return x, y, max(int(y.max()) + 1 if y.numel() else 0, 2)
+    return x, *checked_classes(y)
+
+
+def checked_with_classes(x: Tensor, y: Tensor, method: str) -> tuple[Tensor, Tensor, int]:
+    """As `checked`, for what needs classes and not real targets."""
+    if method == "ridge":
+        raise ValueError("method is 'ridge'; this needs a probe of classes, such as 'logistic'.")
+    return checked(x, y, method)
 
 
 def _like(control: Tensor, y: Tensor) -> Tensor:
