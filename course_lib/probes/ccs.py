@@ -1,7 +1,7 @@
 """Contrast-consistent search: a direction found without labels, from statements and their denials.
 
 Source: Burns, Ye, Klein & Steinhardt 2022, "Discovering Latent Knowledge in Language Models Without
-Supervision", section 2. What it finds is a feature that is consistent and confident, which need not
+Supervision". What it finds is a feature that is consistent and confident, which need not
 be truth: Farquhar et al. 2023 build others, and so do the tests here.
 """
 

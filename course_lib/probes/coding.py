@@ -1,7 +1,7 @@
 """Online coding: how many bits the labels cost someone who holds x and learns as labels arrive.
 
-Source: Voita & Titov 2020, "Information-Theoretic Probing with Minimum Description Length", section
-2.2.2; the code is the prequential one of Blier & Ollivier 2018.
+Source: Voita & Titov 2020, "Information-Theoretic Probing with Minimum Description Length", online
+code; it is the prequential one of Blier & Ollivier 2018.
 """
 
 from __future__ import annotations

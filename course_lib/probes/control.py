@@ -26,8 +26,8 @@ def control_task(
     """One random class for each type (word, town, board), the same wherever the type stands.
 
     A probe can only score on it by remembering types, so accuracy on the true task minus accuracy
-    on this one, its selectivity, is what remembering does not explain (Hewitt & Liang 2019, section
-    2). The split must let types stand on both sides: split by types, the control task is at chance
+    on this one, its selectivity, is what remembering does not explain (Hewitt & Liang 2019).
+    The split must let types stand on both sides: split by types, the control task is at chance
     by construction and selectivity says nothing. `weights` are the class shares of the true task
     (equal without). Rows of type -1 get no label, -1. The draw is repeated until every class of
     positive weight has a type.

@@ -1,7 +1,7 @@
 """V-information: how much a given family of predictors can read about the labels from x.
 
 Source: Xu, Zhao, Song, Stewart & Ermon 2020, "A Theory of Usable Information under Computational
-Constraints", definitions 1 and 2; pointwise as in Ethayarajh, Choi & Swayamdipta 2022; complexity
+Constraints"; pointwise as in Ethayarajh, Choi & Swayamdipta 2022; complexity
 as in Fel, Béthune, Lampinen, Serre & Hermann 2024.
 """
 
@@ -120,7 +120,7 @@ def feature_complexity(
     0: readable by the family from the first layer on; 1: from no layer. `information` is
     V-information of classes with `entropy` the labels' own in the same unit; for real-valued
     features it is R² with entropy 1, which is the V-information of linear maps with Gaussian noise
-    of fixed size, as a share of the variance (Xu et al., proposition 1). Which layers are listed is
+    of fixed size, as a share of the variance (Xu et al.). Which layers are listed is
     part of the number: compare features over the same ones only.
     """
     information = validate.finite("information", information)

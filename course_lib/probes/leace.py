@@ -134,7 +134,7 @@ class Moments:
         return full[..., :d, :d], full[..., :d, d:], full[..., d:, d:]
 
     def eraser(self, shrinkage: float = 0.0) -> Leace:
-        """The eraser of what has been seen (the paper's section 4).
+        """The eraser of what has been seen.
 
         With W = cov(x)^(-1/2) and U the left singular vectors of W cov(x, z), it takes out
         W U Uᵀ W⁻¹. On the data seen cov(x_erased, z) = 0, so that under every convex loss the best
