@@ -53,7 +53,7 @@ class Layout:
         missing = len(self.lead) - (t.ndim - trailing)
         t = t.reshape((1,) * missing + t.shape)
         n_axes = len(self.lead)
-        t = t.permute(*self.own, *self.shared, *range(n_axes, n_axes + trailing))
+        t = t.permute([*self.own, *self.shared, *range(n_axes, n_axes + trailing)])
         own = t.shape[: len(self.own)]
         groups = [1] * len(own) if all(size == 1 for size in own) else self._sizes(self.own)
         t = t.expand(*groups, *self._sizes(self.shared), *rest)
@@ -61,7 +61,7 @@ class Layout:
         return t.expand(prod(self._sizes(self.own)), *t.shape[1:])
 
     def unfold(self, t: Shaped[Tensor, "g m ..."]) -> Shaped[Tensor, "*lead ..."]:
-        t = t.reshape(*self._sizes(self.own), *self._sizes(self.shared), *t.shape[2:])
+        t = t.reshape(self._sizes(self.own) + self._sizes(self.shared) + list(t.shape[2:]))
         order = (*self.own, *self.shared)
         back = [order.index(axis) for axis in range(len(order))]
-        return t.permute(*back, *range(len(order), t.ndim))
+        return t.permute([*back, *range(len(order), t.ndim)])
