@@ -8,7 +8,8 @@ them, `log_prob` is what they say in nats.
 
 Beside accuracy: `control_task` (labels for selectivity), `code_length` (online coding),
 `v_information` and `feature_complexity`; `inlp` and `leace` take a concept out, `Moments` is leace
-batch by batch; `ccs` and `contrast_pca` need no labels; `subspace_angles` compares read-outs.
+batch by batch; `ccs` and `contrast_pca` need no labels; `subspace_angles` compares read-outs;
+`kernel_analysis` counts the directions that a task needs.
 """
 
 from course_lib.probes.angles import subspace_angles
@@ -17,6 +18,7 @@ from course_lib.probes.coding import CodeLength, code_length
 from course_lib.probes.control import control_task
 from course_lib.probes.information import VInformation, feature_complexity, v_information
 from course_lib.probes.inlp import INLP, inlp
+from course_lib.probes.kernel import kernel_analysis
 from course_lib.probes.leace import Leace, Moments, leace
 from course_lib.probes.probe import fit, probe, shuffled
 from course_lib.probes.readouts import MLP, Linear, log_prob
@@ -43,6 +45,7 @@ __all__ = [
     "fit",
     "group_split",
     "inlp",
+    "kernel_analysis",
     "leace",
     "log_prob",
     "probe",
