@@ -36,16 +36,17 @@ def score_dots(
         1, len(panels), figsize=(3.4 * len(panels) + 1, 0.34 * tallest + 1.7), squeeze=False
     )
     for ax, (panel, series) in zip(axes[0], panels.items(), strict=True):
-        for (name, values), color, marker in zip(series.items(), COLORS, MARKERS, strict=False):
+        for k, (name, values) in enumerate(series.items()):
+            color, marker = COLORS[k], MARKERS[k]
             x = [max(values[row], limits[0]) for row in rows[panel]]
+            y = [row + 0.14 * (k - (len(series) - 1) / 2) for row in range(len(x))]
             look = {"color": color, "markersize": 7, "alpha": 0.85, "clip_on": False}
-            ax.plot(x, range(len(x)), marker, label=name, **look)
+            ax.plot(x, y, marker, label=name, **look)
         if chance is not None:
             ax.axvline(chance, color="0.5", linestyle=":")
         ax.set(title=panel, xlabel=xlabel, xlim=limits, ylim=(len(rows[panel]) - 0.5, -0.5))
         ax.set_yticks(range(len(rows[panel])), rows[panel])
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    _one_legend(figure, axes[0][0], 2 if len(series) == 4 else 3)
     return figure
 
 
@@ -87,12 +88,14 @@ def curves(
 ) -> Figure:
     """One panel per title: of each series the mean over seeds, in a band from least to most.
 
+    Panels of the same series have one legend, below.
     `ticks`: names of the entries of x, which then stand at equal distances. A dotted line stands at
     `chance`.
     """
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.2), sharey=True, squeeze=False
     )
+    shared = len({tuple(series) for series in panels.values()}) == 1
     places = list(x) if ticks is None else list(range(len(x)))
     for ax, (title, series) in zip(axes[0], panels.items(), strict=True):
         for k, (name, values) in enumerate(series.items()):
@@ -107,7 +110,10 @@ def curves(
         if ticks is not None:
             ax.set_xticks(places, ticks, rotation=45)
         ax.set(title=title, xlabel=xlabel, ylim=ylim)
-        ax.legend(fontsize=8)
+        if not shared:
+            ax.legend(fontsize=8)
+    if shared:
+        _one_legend(figure, axes[0][0], 6)
     axes[0][0].set_ylabel(ylabel)
     return figure
 
@@ -138,3 +144,8 @@ def predicted_places(
         ax.set_ylim(low - edge, high + edge)
     axes[0][0].set_ylabel("north")
     return figure
+
+
+def _one_legend(figure: Figure, ax: plt.Axes, columns: int) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)))

@@ -16,6 +16,7 @@ from course_lib.widgets.latents import latent_dashboard
 from course_lib.widgets.matching_pursuit import matching_pursuit_explorable
 from course_lib.widgets.measures import measures_explorable
 from course_lib.widgets.pareto import pareto_explorable
+from course_lib.widgets.probe_map import probe_map_explorable
 from course_lib.widgets.sae_encoder import sae_encoder_explorable
 from course_lib.widgets.scaling_law import scaling_law_explorable
 from course_lib.widgets.superdiff import superdiff_explorable
@@ -30,6 +31,7 @@ __all__ = [
     "matching_pursuit_explorable",
     "measures_explorable",
     "pareto_explorable",
+    "probe_map_explorable",
     "sae_encoder_explorable",
     "scaling_law_explorable",
     "superdiff_explorable",
