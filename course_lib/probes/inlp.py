@@ -135,7 +135,20 @@ def inlp(
         if stopped or len(accuracy) > (most if rounds is None else rounds):
             return done
         directions = torch.cat([directions, _new(readout, directions, per_round)], dim=-2)
-        left = x - (x @ directions.mT) @ directions
+        left = _without(x, directions)
+
+
+def _without(x: Tensor, directions: Tensor) -> Tensor:
+    """x off the directions, to rounding of what is left; 0 where only rounding is left.
+
+    Without the second step and the 0, a probe that does not mind scale reads the removed label
+    from the rounding of the first.
+    """
+    left = x
+    for _ in range(2):
+        left = left - (left @ directions.mT) @ directions
+    size, was = (h.square().mean((-2, -1), keepdim=True).sqrt() for h in (left, x))
+    return left * (size > 100 * torch.finfo(x.dtype).eps * was)
 
 
 def _new(readout: Linear, known: Tensor, per_round: int) -> Tensor:

@@ -117,6 +117,14 @@ def test_collinear_and_constant_features_run_dry_without_false_directions():
     torch.testing.assert_close(P @ P, P)
 
 
+@pytest.mark.parametrize("method", ["logistic", "lda", "mass_mean"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_with_all_dimensions_removed_no_probe_reads_the_label_from_rounding(method, dtype):
+    x, y, _ = planted(d=3)
+    found = inlp((x + 7).to(dtype), y, method, rounds=3)
+    assert found.accuracy[3] in (found.majority, 1 - found.majority)  # one class for all rows
+
+
 def test_tolerance_is_the_callers_or_the_error_of_the_majority():
     x, y, _ = planted(n_directions=3, strength=1.0)
     found = inlp(x, y, rounds=6)
