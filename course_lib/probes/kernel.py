@@ -45,7 +45,7 @@ def kernel_analysis(
     if target.shape[1] < 2:
         raise ValueError("y has one class; the curve needs at least two.")
     target = target - target.mean(0)
-    squared = torch.cdist(x, x).square()
+    squared = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").square()
     apart = squared[squared > 0]
     if not len(apart):
         raise ValueError("all rows of x are equal; there is nothing to tell classes by.")

@@ -33,7 +33,7 @@ const points = (value) => number(100 * value, 0);
 
 // 50 (a coin) is the middle of an accuracy, 0 that of a difference: no colour.
 function map(data, values, from, to, difference) {
-  const [left, top, high] = [72, 4, 26];
+  const [left, top, high] = [78, 4, 26];
   const wide = (316 - left) / (data.tokens.length - data.breakAt);
   const shapes = [];
   const last = data.layers.length - 1;
