@@ -37,7 +37,7 @@ def logistic(
     g, m, n = y.shape
     if g * m == 1 and x.device.type == "cpu":
         W, b = _by_scikit_learn(x[0], y[0, 0], C)
-        W, b = W[None, None], b[None, None]
+        W, b = W[None, None].to(x.dtype), b[None, None].to(x.dtype)
     else:
         W, b = x.new_empty(g, m, n_outputs, x.shape[-1]), x.new_empty(g, m, n_outputs)
         unfinished = 0
@@ -61,11 +61,11 @@ def logistic(
 def _by_scikit_learn(x: Tensor, y: Tensor, C: float) -> tuple[Tensor, Tensor]:
     from sklearn.linear_model import LogisticRegression
 
-    there = y != NONE
-    fitted = LogisticRegression(C=C, tol=1e-6, max_iter=10_000).fit(
-        x[there].double().numpy(), y[there].numpy()
-    )
-    return x.new_tensor(fitted.coef_), x.new_tensor(fitted.intercept_)
+    x, y = x[y != NONE].double(), y[y != NONE]
+    mean = x.mean(0)
+    fitted = LogisticRegression(C=C, tol=1e-6, max_iter=10_000).fit((x - mean).numpy(), y.numpy())
+    W, b = torch.as_tensor(fitted.coef_), torch.as_tensor(fitted.intercept_)
+    return W, b - W @ mean
 
 
 class _Problems:

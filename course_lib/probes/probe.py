@@ -151,7 +151,7 @@ def shuffled(y: Tensor, seed: int = 0) -> Tensor:
 def checked(x: Tensor, y: Tensor, method: str) -> tuple[Tensor, Tensor, int]:
     """x in floating point, y as int64 classes or real targets on x's device, number of classes."""
     validate.choice("method", method, tuple(METHODS))
-    x = validate.finite("x", x)
+    x = validate.finite("x", x).detach()
     if x.ndim < 2 or not isinstance(y, Tensor) or y.shape[-1:] != x.shape[-2:-1]:
         shape = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(
