@@ -91,14 +91,14 @@ def code_length(
     groups = None if groups is None else groups.to(y.device)[order]
     ends = _ends(y, n_classes, shares, groups)
 
-    there = (y != NONE).double()
+    there = (y != NONE).cpu().double()
     uniform = there * math.log2(n_classes)
     blocks_bits, start = [uniform[..., : ends[0]].sum(-1)], ends[0]
     for end in ends[1:]:
         known = None if groups is None else groups[:start]
         readout = fit(x[..., :start, :], y[..., :start], method, groups=known, seed=seed, **options)
         nats = log_prob(readout.scores(x[..., start:end, :]), y[..., start:end], n_classes)
-        blocks_bits.append(-nats.double().sum(-1) / math.log(2))
+        blocks_bits.append(-nats.cpu().double().sum(-1) / math.log(2))
         start = end
     lead = blocks_bits[-1].shape
     block_bits = torch.stack([bits.expand(lead) for bits in blocks_bits], -1)
