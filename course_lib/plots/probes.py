@@ -66,7 +66,7 @@ def site_maps(
     for ax, (title, values) in zip(axes[0], maps.items(), strict=True):
         validate.shape(title, values, shape)
         low, high = limits
-        drawn = ax.imshow(values, vmin=low, vmax=high, cmap="cividis", origin="lower")
+        drawn = ax.imshow(values.numpy(), vmin=low, vmax=high, cmap="cividis", origin="lower")
         ax.set_aspect("auto")
         ax.set_xticks(range(shape[1]), positions, rotation=90, fontsize=8)
         ax.set_yticks(range(shape[0]), sites)
@@ -130,16 +130,16 @@ def predicted_places(
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.4 * len(panels), 3.7), sharey=True, squeeze=False
     )
-    low, high = truth.min(), truth.max()
+    low, high = float(truth.min()), float(truth.max())
     edge = 0.08 * (high - low)
     for ax, (title, (predicted, held_out)) in zip(axes[0], panels.items(), strict=True):
         there = truth[held_out]
         validate.shape(title, predicted, tuple(there.shape))
-        ax.plot(*truth[~held_out].T, ".", color="0.75", markersize=3)
-        way = (predicted - there).T
+        ax.plot(*truth[~held_out].T.numpy(), ".", color="0.75", markersize=3)
+        start, way = there.T.numpy(), (predicted - there).T.numpy()
         look = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.006}
-        ax.quiver(*there.T, *way, color=COLORS[1], **look)
-        ax.plot(*there.T, ".", color=COLORS[0], markersize=4)
+        ax.quiver(*start, *way, color=COLORS[1], **look)
+        ax.plot(*start, ".", color=COLORS[0], markersize=4)
         ax.set(title=title, xlabel="east", xlim=(low - edge, high + edge), aspect="equal")
         ax.set_ylim(low - edge, high + edge)
     axes[0][0].set_ylabel("north")
