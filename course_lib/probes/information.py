@@ -78,6 +78,8 @@ def v_information(
     """
     x, y, n_classes = checked_with_classes(x, y, method)
     split = (random_split(y.shape[-1], seed=seed) if split is None else split).to(y.device)
+    if not (split.test & (y != NONE)).any(-1).all():
+        raise ValueError("A problem has no labelled row on the test side; hold out more rows.")
     calibration = _calibration(split, seed)
     rows = split.train & ~calibration
     readout = fit(x, y, method, rows=rows, groups=split.groups, seed=seed, **options)

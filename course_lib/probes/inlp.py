@@ -112,6 +112,8 @@ def inlp(
         raise ValueError(f"rounds is {rounds}; with d_model {x.shape[-1]} at most {most} fit.")
 
     tested, trained = split.test & (y != NONE), split.train & (y != NONE)
+    if not tested.any(-1).all():
+        raise ValueError("A problem has no labelled row on the test side; hold out more rows.")
     left, directions, accuracy, train_accuracy = x, None, [], []
     while True:
         readout = fit(left, y, method, rows=split.train, groups=split.groups, seed=seed, **options)

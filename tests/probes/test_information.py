@@ -24,6 +24,10 @@ def rows(d=4, seed=0, n=N):
     return torch.randn(n, d, generator=generator(seed), dtype=torch.float64)
 
 
+def half_labelled():
+    return (torch.arange(N) % 2).where(random_split(N, seed=0).train, -1)
+
+
 def test_labels_that_do_not_depend_on_x_have_exactly_none_but_for_chance():
     y = torch.randint(2, (100, N), generator=generator(1))
     found = v_information(rows(10), y)
@@ -120,6 +124,7 @@ def test_complexity_of_features_read_at_once_late_and_never():
     [
         (lambda: v_information(rows(), torch.zeros(N).long()), "no training row of class 1"),
         (lambda: v_information(rows(), torch.arange(N) % 2, "ridge"), "method is 'ridge'"),
+        (lambda: v_information(rows(), half_labelled(), seed=0), "no labelled row on the test"),
         (lambda: v_information(rows() / 0, torch.arange(N) % 2), "x has 6000 of 6000"),
         (lambda: feature_complexity(torch.ones(3), 0.0), "entropy is 0"),
         (lambda: feature_complexity(torch.tensor(1.0)), "at least one layer"),

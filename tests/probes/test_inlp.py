@@ -153,3 +153,6 @@ def test_what_was_not_run_cannot_be_erased():
         inlp(x, y, rounds=2).erase(x, 3)
     with pytest.raises(ValueError, match="class 1"):
         inlp(x, torch.zeros_like(y))
+    split = random_split(len(y))
+    with pytest.raises(ValueError, match="no labelled row on the test side"):
+        inlp(x, y.where(split.train, -1), split=split)
