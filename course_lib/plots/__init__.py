@@ -3,7 +3,7 @@
 Figures of sparse autoencoders are in `plots.sae`, of architectures side by side in `plots.family`,
 of trees, views and functions in `plots.structure`, of directions, before anything is trained, in
 `plots.directions`, of losses against size in `plots.scaling`, of counts of features in
-`plots.measures`, of memories and particles in `plots.elsewhere`.
+`plots.measures`, of memories and particles in `plots.elsewhere`, of probes in `plots.probes`.
 """
 
 from course_lib.plots import directions, elsewhere, family, measures, sae, scaling, structure

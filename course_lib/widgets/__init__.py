@@ -5,7 +5,8 @@ SAEs that differ in λ, `pareto_explorable` the fronts of several architectures,
 `matching_pursuit_explorable` a pursuit on a tree of features, `directions_explorable` directions
 in the plane and on the sphere that the reader drags, `scaling_law_explorable` losses that fall with
 size, `measures_explorable` counts of features against the truth, `superdiff_explorable` particles
-that two diffusion models steer; `latent_dashboard` lets one search the latents of an SAE.
+that two diffusion models steer, `probe_map_explorable` what probes read at every layer and token;
+`latent_dashboard` lets one search the latents of an SAE.
 `explorable` and `Slider` are the base of every such picture: Python
 gives the numbers, a drawing script of this folder draws them.
 """
