@@ -17,10 +17,11 @@ from course_lib.probes.readouts import Linear
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-CHUNK = 2**18  # logits that are held at a time: what a core's cache holds
+CHUNK = 2**18  # logits that are held at a time, and
+X_CHUNK = 2**20  # entries of x: what a processor's caches hold
 MEMORY = 8  # pairs of steps and changes that L-BFGS remembers
 MAX_STEPS = 300
-SLOPES = (-0.9, 0.5)  # a step is long enough, and not too long, between these times the first slope
+TOO_FAR = 0.9  # the loss rises at the end of a step by this much of its fall at the start
 
 
 def logistic(
@@ -42,7 +43,7 @@ def logistic(
         W, b = x.new_empty(g, m, n_outputs, x.shape[-1]), x.new_empty(g, m, n_outputs)
         unfinished = 0
         m_step = max(CHUNK // (n * n_outputs), 1)
-        g_step = max(m_step // m, 1)
+        g_step = max(min(m_step // m, X_CHUNK // x[0].numel()), 1)
         for i in range(0, g, g_step):
             problem = _Problems(x[i : i + g_step], C, n_outputs)
             for j in range(0, m, m_step):
@@ -81,8 +82,9 @@ class _Problems:
         self.C, self.n_outputs = C, n_outputs
         self.mean = x.mean(1, keepdim=True)
         x = x - self.mean
-        values, axes = torch.linalg.eigh(precise(x).mT @ precise(x))
-        used = (values > 1e-13 * values[:, -1:]).any(0)  # where n < d_model, axes without data
+        values, axes = torch.linalg.eigh(precise(x.mT @ x))
+        values = values.clamp(min=0.0)
+        used = (values > 1e-13 * values[:, -1:]).any(0)  # not the axes without data
         self.axes = axes[:, :, used].to(x.dtype)
         self.x = F.pad(x @ self.axes, (0, 1), value=1.0)
         self.squares = F.pad(values[:, used], (0, 1), value=float(x.shape[1])).to(x.dtype)
@@ -121,13 +123,23 @@ class _Problems:
         gradient = first = self._gradient(theta, target, weight)
         memory: list[tuple[Tensor, Tensor, Tensor]] = []
         curvature = torch.full_like(theta[..., :1, :1], 0.25 if self.n_outputs == 1 else 0.5)
+        solution, running = theta.clone(), torch.arange(theta.shape[1], device=theta.device)
         for _ in range(MAX_STEPS):
             hessian = curvature * self.squares + self.penalty
             direction = _two_loops(gradient, memory, hessian)
             length = -_inner(gradient, direction)  # squared, in units of the loss's own curvature
             done = length <= self.tolerance**2 * -_inner(theta, first)
             if done.all():
-                return theta, 0
+                break
+            if len(self.x) == 1 and 2 * done.sum() > len(running):  # go on with the others alone
+                solution[:, running] = theta
+                on = ~done.flatten()
+                running, done, direction = running[on], done[:, on], direction[:, on]
+                theta, gradient, first, curvature, target = (
+                    t[:, on] for t in (theta, gradient, first, curvature, target)
+                )
+                weight = None if weight is None else weight[:, on]
+                memory = [tuple(t[:, on] for t in pair) for pair in memory]
             old = theta, gradient
             theta, gradient = self._line_search(
                 theta, direction.masked_fill_(done, 0.0), gradient, target, weight
@@ -139,23 +151,24 @@ class _Problems:
             of_loss = change - self.penalty * step
             met = _inner(of_loss, of_loss / self.metric) / _inner(step, of_loss)
             curvature = met.where(met > 0, curvature)
-        return theta, int((~done).sum())
+        solution[:, running] = theta
+        return solution, int((~done).sum())
 
     def _line_search(
         self, theta: Tensor, direction: Tensor, gradient: Tensor, target: Tensor,
         weight: Tensor | None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Along `direction` until the slope is near 0; the loss is convex, so it has gone down."""
+        """A step along `direction`, shortened while the loss (it is convex) rises too steeply."""
         slope = _inner(gradient, direction)
         t = torch.ones_like(slope)
         for _ in range(10):
             new = theta + t * direction
             new_gradient = self._gradient(new, target, weight)
             ratio = _inner(new_gradient, direction) / -slope
-            bad = (ratio < SLOPES[0]) | (ratio > SLOPES[1])
-            if not bad.any():
+            far = ratio > TOO_FAR
+            if not far.any():
                 break
-            t = torch.where(bad, t * (1 / (1 + ratio)).clamp(0.05, 10), t)
+            t = torch.where(far, t / (1 + ratio), t)
         return new, new_gradient
 
 
