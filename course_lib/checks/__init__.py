@@ -18,6 +18,7 @@ from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in th
     beyond_flat,
     inside_a_transformer,
     linear_representations,
+    probing,
 )
 from course_lib.checks.core import Case, Exercise, Report, Result, cases, exercises, run
 from course_lib.checks.feedback import Progress, check, progress

@@ -4,7 +4,7 @@ Figures of sparse autoencoders are in `plots.sae`, of architectures side by side
 of trees, views and functions in `plots.structure`, of directions, before anything is trained, in
 `plots.directions`, of losses against size in `plots.scaling`, of counts of features in
 `plots.measures`, of memories and particles in `plots.elsewhere`, of concepts' cosines in
-`plots.geometry`.
+`plots.geometry`, of probes in `plots.probes`.
 """
 
 from course_lib.plots import (

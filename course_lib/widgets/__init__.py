@@ -5,8 +5,9 @@ SAEs that differ in λ, `pareto_explorable` the fronts of several architectures,
 `matching_pursuit_explorable` a pursuit on a tree of features, `directions_explorable` directions
 in the plane and on the sphere that the reader drags, `scaling_law_explorable` losses that fall with
 size, `measures_explorable` counts of features against the truth, `superdiff_explorable` particles
-that two diffusion models steer, `coordinates_explorable` one model in other
-coordinates; `latent_dashboard` lets one search the latents of an SAE.
+that two diffusion models steer, `coordinates_explorable` one model in other coordinates,
+`probe_map_explorable` what probes read at every layer and token; `latent_dashboard` lets one
+search the latents of an SAE.
 `explorable` and `Slider` are the base of every such picture: Python
 gives the numbers, a drawing script of this folder draws them.
 """
@@ -18,6 +19,7 @@ from course_lib.widgets.latents import latent_dashboard
 from course_lib.widgets.matching_pursuit import matching_pursuit_explorable
 from course_lib.widgets.measures import measures_explorable
 from course_lib.widgets.pareto import pareto_explorable
+from course_lib.widgets.probe_map import probe_map_explorable
 from course_lib.widgets.sae_encoder import sae_encoder_explorable
 from course_lib.widgets.scaling_law import scaling_law_explorable
 from course_lib.widgets.superdiff import superdiff_explorable
@@ -34,6 +36,7 @@ __all__ = [
     "matching_pursuit_explorable",
     "measures_explorable",
     "pareto_explorable",
+    "probe_map_explorable",
     "sae_encoder_explorable",
     "scaling_law_explorable",
     "superdiff_explorable",

@@ -11,6 +11,7 @@ from tests.exercises import (
     right_inside_a_transformer,
     right_linear_representations,
     right_measuring,
+    right_probing,
     right_sae_family,
     right_saes_from_zero,
     right_scaling_laws,
@@ -185,5 +186,6 @@ for chapter in (
     right_beyond_flat,
     right_inside_a_transformer,
     right_linear_representations,
+    right_probing,
 ):
     RIGHT |= chapter.RIGHT
