@@ -170,6 +170,14 @@ def test_a_random_code_per_combination_is_separable_and_at_chance_on_what_was_no
     assert torch.stack(found).mean(0).tolist() == pytest.approx([1 / 4, 1 / 3, 1 / 4], abs=0.17)
 
 
+def test_what_is_read_does_not_depend_on_where_the_codes_lie_or_how_they_are_turned():
+    H = additive() + normal(len(ALL), 12, seed=50)
+    seen = combination_split(SIZES, 14, generator(0))[tuple(ALL.T)]
+    moved = 3 * H @ random_map(12, 1.0, generator(1)).T + 1000 * normal(12, seed=2)
+    before, after = unseen_accuracy(H, ALL, seen, 0.1), unseen_accuracy(moved, ALL, seen, 0.1)
+    assert before.max() < 1 and before.tolist() == after.tolist()
+
+
 def test_an_interaction_lowers_what_is_known_of_unseen_combinations():
     H, bend = additive(), normal(len(ALL), 12, seed=50)
     seen = combination_split(SIZES, 12, generator(0))[tuple(ALL.T)]
