@@ -3,10 +3,21 @@
 Figures of sparse autoencoders are in `plots.sae`, of architectures side by side in `plots.family`,
 of trees, views and functions in `plots.structure`, of directions, before anything is trained, in
 `plots.directions`, of losses against size in `plots.scaling`, of counts of features in
-`plots.measures`, of memories and particles in `plots.elsewhere`.
+`plots.measures`, of memories and particles in `plots.elsewhere`, of steering in `plots.steering`,
+of causal tests in `plots.causal`.
 """
 
-from course_lib.plots import directions, elsewhere, family, measures, sae, scaling, structure
+from course_lib.plots import (
+    causal,
+    directions,
+    elsewhere,
+    family,
+    measures,
+    sae,
+    scaling,
+    steering,
+    structure,
+)
 from course_lib.plots.style import COLORS, style
 from course_lib.plots.toy import (
     dimensionality_strip,
@@ -18,6 +29,7 @@ from course_lib.plots.toy import (
 
 __all__ = [
     "COLORS",
+    "causal",
     "dimensionality_strip",
     "directions",
     "elsewhere",
@@ -29,6 +41,7 @@ __all__ = [
     "phase_maps",
     "sae",
     "scaling",
+    "steering",
     "structure",
     "style",
 ]

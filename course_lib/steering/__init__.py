@@ -8,7 +8,7 @@ runs, `sweep` and `generate` many at many strengths in one pass. `evaluate` meas
 """
 
 from course_lib.steering.actions import Act, Action, ClampLatent
-from course_lib.steering.applying import generate, logits_of, steer, sweep
+from course_lib.steering.applying import generate, steer, sweep
 from course_lib.steering.behaviours import (
     Behaviour,
     Scores,
@@ -68,7 +68,6 @@ __all__ = [
     "k_means",
     "lda",
     "logistic",
-    "logits_of",
     "plain_score",
     "random_like",
     "reading_vector",

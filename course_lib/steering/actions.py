@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from course_lib import validate
 from course_lib.activations import Splice, find
 from course_lib.activations.interventions import Autoencoder
-from course_lib.steering.tokens import TokenRule
+from course_lib.steering.tokens import EVERYWHERE, TokenRule
 from course_lib.steering.vector import SteeringVector
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class ClampLatent:
     latent: int
     site: str
     model: str = ""
-    tokens: TokenRule = TokenRule()
+    tokens: TokenRule = EVERYWHERE
     unit: float = 1.0
     only_active: bool = False
     keep_error: bool = True

@@ -13,7 +13,9 @@ from torch import Generator, Tensor, nn
 from course_lib import validate
 from course_lib.activations import intervene
 from course_lib.models.gpt import GPT, KVCache
+from course_lib.models.next_token import logits_of
 from course_lib.steering.actions import Act
+from course_lib.steering.tokens import EVERYWHERE
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -131,12 +133,6 @@ def generate(
             out = _continued(model, prompts.repeat(cells, 1), n_new, temperature, same, cache)
         parts.append(out.unflatten(0, (cells, len(prompts))))
     return torch.cat(parts).unflatten(0, (len(acts), -1))
-
-
-def logits_of(model: nn.Module, tokens: Tensor) -> Tensor:
-    """What a model answers, of transformers' models the logits."""
-    out = model(tokens)
-    return out if isinstance(out, Tensor) else out.logits
 
 
 # --- within ---------------------------------------------------------------------------------------
@@ -285,7 +281,7 @@ class _Steered:
 
     def _mask(self, part: Tensor) -> Tensor | None:
         rule = self.act.tokens
-        if rule.everywhere and self.where is None:
+        if rule == EVERYWHERE and self.where is None:
             return None
         tokens = self.seen.tokens
         if not isinstance(tokens, Tensor) or tokens.ndim != 2:

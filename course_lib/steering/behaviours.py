@@ -12,8 +12,9 @@ from torch.nn.functional import pad
 
 from course_lib import validate
 from course_lib.data.sequences import NONE
+from course_lib.models.next_token import logits_of
 from course_lib.steering.actions import Act
-from course_lib.steering.applying import logits_of, sweep
+from course_lib.steering.applying import sweep
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

@@ -74,7 +74,8 @@ def logistic(
 
     zero, one = _classes(h, y)
     labels = [0] * len(zero) + [1] * len(one)
-    fit = LogisticRegression(C=C, max_iter=5000).fit(torch.cat([zero, one]).numpy(), labels)
+    both = torch.cat([zero, one]).numpy()
+    fit = LogisticRegression(C=C, tol=1e-8, max_iter=5000).fit(both, labels)
     return _sized(torch.from_numpy(fit.coef_[0]), zero, one, h)
 
 

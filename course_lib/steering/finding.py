@@ -12,7 +12,7 @@ from course_lib import validate
 from course_lib.activations import read
 from course_lib.activations.harvest import fingerprint
 from course_lib.steering.directions import METHODS
-from course_lib.steering.tokens import TokenRule
+from course_lib.steering.tokens import EVERYWHERE, TokenRule
 from course_lib.steering.vector import SteeringVector
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def find_vectors(
     model: nn.Module,
     sites: str | Sequence[str],
     tokens: Int[Tensor, "n seq"],
-    labels: Int[Tensor, "n *seq"],
+    labels: Int[Tensor, "n ..."],
     method: str | Callable[..., Tensor] = "difference_of_means",
     *,
     name: str = "",
-    rule: TokenRule = TokenRule(),
+    rule: TokenRule = EVERYWHERE,
     axis: int = -1,
     **options: Any,
 ) -> SteeringVector | list[SteeringVector]:
@@ -78,7 +78,7 @@ def vector_at(
     *,
     source: str,
     name: str = "",
-    rule: TokenRule = TokenRule(),
+    rule: TokenRule = EVERYWHERE,
 ) -> SteeringVector:
     """Any direction, such as a probe's or a Riesz map's, as a steering vector of this model."""
     return SteeringVector(direction, site, name, source, rule, weights=fingerprint(model))
@@ -98,7 +98,7 @@ def from_latent(
     *,
     size: float = 1.0,
     name: str = "",
-    rule: TokenRule = TokenRule(),
+    rule: TokenRule = EVERYWHERE,
 ) -> SteeringVector:
     """`size` times the decoder's row of a latent: what the latent adds when its activation is size.
 
@@ -118,7 +118,7 @@ def from_neurons(
     *,
     source: str = "neurons",
     name: str = "",
-    rule: TokenRule = TokenRule(),
+    rule: TokenRule = EVERYWHERE,
 ) -> SteeringVector:
     """What a group of neurons writes to the stream: W_out z.
 

@@ -37,10 +37,6 @@ class TokenRule:
         ids = tuple(validate.positive_int("an entry of only", token, 0) for token in self.only)
         object.__setattr__(self, "only", ids)
 
-    @property
-    def everywhere(self) -> bool:
-        return self == TokenRule()
-
     def mask(
         self,
         tokens: Int[Tensor, "batch n"],
@@ -73,3 +69,6 @@ class TokenRule:
         if self.part == "last":
             return meant & (positions == end - 1)
         return meant & (positions >= (end if self.part == "new" else end - 1))
+
+
+EVERYWHERE = TokenRule()

@@ -16,7 +16,7 @@ from course_lib import runtime, validate
 from course_lib.activations import find
 from course_lib.activations.harvest import fingerprint
 from course_lib.steering.directions import random_like
-from course_lib.steering.tokens import TokenRule
+from course_lib.steering.tokens import EVERYWHERE, TokenRule
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -43,7 +43,7 @@ class SteeringVector:
     site: str
     model: str = ""
     source: str = ""
-    tokens: TokenRule = TokenRule()
+    tokens: TokenRule = EVERYWHERE
     scale: float = 1.0
     weights: str = field(default="", repr=False)
     axis: int = -1
@@ -102,10 +102,10 @@ class SteeringVector:
         return self * -1.0
 
     def __add__(self, other: SteeringVector) -> SteeringVector:
-        return self._with(self.delta + other.delta, other, "+")
+        return self._sum(other, 1.0)
 
     def __sub__(self, other: SteeringVector) -> SteeringVector:
-        return self._with(self.delta - other.delta, other, "-")
+        return self._sum(other, -1.0)
 
     def unit(self) -> SteeringVector:
         """The same direction with norm 1."""
@@ -152,10 +152,11 @@ class SteeringVector:
             return total
         return replace(total / len(vectors), source=f"mean of ({total.source})")
 
-    def _with(self, delta: Tensor, other: SteeringVector, sign: str) -> SteeringVector:
+    def _sum(self, other: SteeringVector, sign: float) -> SteeringVector:
         self._check_same(other)
-        source = f"{self.source or 'a vector'} {sign} {other.source or 'a vector'}"
-        return replace(self, vector=delta, scale=1.0, source=source)
+        names = [vector.source or "a vector" for vector in (self, other)]
+        source = (" + " if sign > 0 else " - ").join(names)
+        return replace(self, vector=self.delta + sign * other.delta, scale=1.0, source=source)
 
     def _check_same(self, other: SteeringVector) -> None:
         for name in SAME:
