@@ -128,12 +128,11 @@ def divergence(
     n_prompt: where the acts' rules ask for it; all tokens if None.
     """
     with torch.no_grad():
-        log_p = logits_of(model, tokens).float().log_softmax(dim=-1)
+        log_p = _log_softmax(logits_of(model, tokens))
     p = log_p.exp()
 
     def measure(logits: Tensor) -> Tensor:
-        gap = log_p - logits.float().log_softmax(dim=-1)
-        return (p * gap).sum(dim=-1).mean(dim=-1)
+        return (p * (log_p - _log_softmax(logits))).sum(dim=-1).mean(dim=-1)
 
     n_prompt = tokens.shape[1] if n_prompt is None else n_prompt
     return sweep(model, tokens, acts, strengths, measure, n_prompt=n_prompt, rows=rows)
@@ -162,7 +161,7 @@ def story_behaviour(
     prompt there is. Positive are all words that show `value`, negative those of the other values.
 
     Args:
-        state: one that words show: language, gender, number, tense, valence, topic or place.
+        state: one that words show: language, gender, number, tense, valence or topic.
         n: how many contexts at most; stories that do not fit are left out.
         position: of the word; None for an early one that many stories have.
 
@@ -189,6 +188,11 @@ def story_behaviour(
     return Behaviour(name, says, positive, negative, prompted=asks)
 
 
+def _log_softmax(logits: Tensor) -> Tensor:
+    """In single precision at least."""
+    return logits.log_softmax(dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+
+
 class _Reading:
     """One batch that holds contexts and continuations, and how to read both scores from it."""
 
@@ -211,7 +215,7 @@ class _Reading:
         """Of each continuation; -inf for those that only fill up."""
         said = self.said.to(logits.device)
         length = said.shape[-1]
-        log_p = logits[:, :, -length:].float().log_softmax(dim=-1)
+        log_p = _log_softmax(logits[:, :, -length:])
         index = said.clamp(min=0).expand(len(logits), *said.shape)
         if self.whole:
             log_p = log_p.unflatten(1, said.shape[:2])  # [cells, n, k, length, vocab]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.steering import directions as ways
@@ -117,6 +117,7 @@ def test_whitening_answers_without_shrinkage_where_the_covariance_is_singular():
         ways.lda(h, y, 1.5)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 30))
 def test_a_causal_vector_moves_what_it_is_for_and_nothing_orthogonal_to_it(seed):
     root = normal(D, D, seed=seed, dtype=torch.float64)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.steering import TokenRule
@@ -28,6 +28,7 @@ def by_hand(rule, n_prompt):
     return mask
 
 
+@settings(deadline=None)
 @given(
     part=st.sampled_from(PARTS), only=st.sampled_from([(), (1,), (0, 3)]), skip=st.integers(0, 4),
     cut=st.integers(1, 8), each=st.booleans(),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.activations.harvest import fingerprint
@@ -34,6 +34,7 @@ def test_vectors_add_average_and_scale_as_their_deltas_do():
         SteeringVector.mean([])
 
 
+@settings(deadline=None)
 @given(k=st.integers(1, 4), seed=st.integers(0, 30), repeated=st.booleans())
 def test_what_is_orthogonalised_has_nothing_along_the_others_and_all_beside(k, seed, repeated):
     others = [vector(seed + 1 + i) for i in range(k)]
@@ -119,6 +120,7 @@ def test_a_vector_is_finite_and_one_row():
         SteeringVector(normal(2, D), SITE)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 50))
 def test_the_shared_axis_is_as_near_to_both_and_leaves_nothing_shared(seed):
     a, b = vector(seed), vector(seed + 100)
