@@ -30,7 +30,7 @@ class TextInverter:
 
     Attributes:
         weights, bias: [slots, vocab, d] and [slots, vocab]; one slot where all share it. A word
-            that never stood in a slot has bias -inf there.
+            that was never seen has bias -inf.
     """
 
     weights: Float[Tensor, "slots vocab d"] = field(repr=False)
@@ -47,8 +47,8 @@ class TextInverter:
     ) -> TextInverter:
         """Learn from activations of each token [n, slots, d], or of whole sequences [n, d].
 
-        Activations of each token are read by one map for all slots, which may name any word seen
-        in that slot; those of a sequence by a map for each slot.
+        Activations of each token are read by one map for all slots; those of a sequence by a map
+        for each slot, which knows the words that were seen there.
 
         Args:
             n_tokens: words of the world.
@@ -62,9 +62,7 @@ class TextInverter:
         if h.ndim == 3:
             validate.shape("h", h, (n, slots, "d"))
             weights, bias = _gaussians(h.flatten(0, 1), tokens.flatten(), n_tokens, shrinkage)
-            seen = torch.zeros(slots, n_tokens, dtype=torch.bool)
-            seen[torch.arange(slots).expand(n, -1), tokens] = True
-            return cls(weights[None], bias.masked_fill(~seen, -torch.inf))
+            return cls(weights[None], bias[None])
         validate.shape("h", h, (n, "d"))
         made = [_gaussians(h, tokens[:, slot], n_tokens, shrinkage) for slot in range(slots)]
         return cls(*(torch.stack(part) for part in zip(*made, strict=True)))

@@ -23,7 +23,7 @@ from course_lib.steering import (
     story_behaviour,
 )
 from course_lib.steering.evaluation import OPPOSITE, RANDOM, VECTOR
-from tests.steering.small import MODEL, TOKENS, D, normal
+from tests.steering.small import MODEL, TOKENS, normal
 
 PROMPTS = torch.randint(0, 11, (20, 5), generator=generator(3))
 W = MODEL.unembed.weight.detach()

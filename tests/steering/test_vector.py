@@ -42,7 +42,9 @@ def test_what_is_orthogonalised_has_nothing_along_the_others_and_all_beside(k, s
         others.append(2 * others[0])
     rest = vector(seed).orthogonal_to(*others)
     span = torch.linalg.qr(torch.stack([o.delta for o in others[:k]]).double().T).Q
-    torch.testing.assert_close(rest.delta.double() @ span, torch.zeros(k).double(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        rest.delta.double() @ span, torch.zeros(k).double(), atol=1e-5, rtol=0
+    )
     whole = vector(seed).delta.double()
     torch.testing.assert_close(
         rest.delta.double(), whole - span @ (span.T @ whole), atol=1e-5, rtol=0
