@@ -129,6 +129,7 @@ def evaluate(
     *,
     off_target: Sequence[Behaviour] = (),
     neutral: Int[Tensor, "m seq"] | None = None,
+    n_prompt: int | None = None,
     rules: Callable[[Int[Tensor, "rows seq"]], Float[Tensor, " rows"]] | None = None,
     n_new: int = 20,
     n_random: int = 8,
@@ -141,6 +142,7 @@ def evaluate(
         strengths: above 0 and rising; the opposite and the random directions get the same.
         off_target: behaviours that should stay as they are.
         neutral: contexts for the KL; those of the behaviour if None.
+        n_prompt: how many of their tokens are prompt, for rules that speak of it; all if None.
         rules: the share of broken rules in [rows, seq + n_new] tokens, whose first are the
             behaviour's contexts; `impossible` with a world, for one. None to generate nothing.
         n_new: tokens generated for that, at temperature 1.
@@ -176,7 +178,12 @@ def evaluate(
         ),
         scores=score(model, acts, behaviour, values, rows=rows),
         kl=divergence(
-            model, acts, behaviour.prompts if neutral is None else neutral, values, rows=rows
+            model,
+            acts,
+            behaviour.prompts if neutral is None else neutral,
+            values,
+            n_prompt=n_prompt,
+            rows=rows,
         ),
         violations=violations,
         clean_violations=clean_violations,

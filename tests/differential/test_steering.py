@@ -7,13 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from course_lib.causal import Head, from_site, patch_activations, patch_paths
 from course_lib.models import load
 from course_lib.runtime import generator
 from course_lib.steering import (
     Action,
+    Behaviour,
     SteeringVector,
     TokenRule,
     difference_of_means,
+    evaluate,
+    find_vectors,
     generate,
     logistic,
     reading_vector_of_pairs,
@@ -122,6 +126,36 @@ def test_generation_steers_new_tokens_with_a_cache_where_theirs_does_not(model):
     assert torch.equal(cached, unsteered) and not torch.equal(found, unsteered)
     with steer(model, ours(rule), 3.0, n_prompt=4):
         assert torch.equal(model.generate(prompts, **plain), found)
+
+
+@torch.no_grad()
+def test_evaluation_and_causal_tests_run_on_a_saved_model_as_on_ours(model):
+    words = torch.tensor([1, 2]), torch.tensor([3])
+    behaviour = Behaviour("b", TOKENS, *words, prompted=TOKENS.flip(0))
+    labels = (TOKENS < 12).long()
+    acts = find_vectors(model, ["blocks.0.resid_post", "blocks.1.mlp_out"], TOKENS, labels)
+    report = evaluate(
+        model, acts[0], behaviour, [1.0, 2.0], n_random=2, n_new=3, off_target=[behaviour],
+        rules=lambda tokens: (tokens[:, 9:] == 0).float().mean(dim=1),
+    )  # fmt: skip
+    assert report.row(1)["effect"][0] == pytest.approx(report.off_target["b"][1].mean().item())
+
+    def measure(logits):
+        return logits[:, -1, 1] - logits[:, -1, 3]
+
+    other = (TOKENS + 1) % VOCAB
+    sites = ["blocks.0.resid_post", "blocks.2.resid_post"]
+    found = patch_activations(model, TOKENS, other, sites, measure, positions=[range(9), 8])
+    torch.testing.assert_close(found.recovered[:, 0], torch.ones(2), rtol=1e-3, atol=1e-3)
+    last = {"GPT2LMHeadModel": "transformer.ln_f", "LlamaForCausalLM": "model.norm"}
+    end = f"{last[type(model).__name__]}:input"
+    senders = [Head(0, 1), "blocks.1.attn_out", "blocks.0.mlp_out"]
+    paths = patch_paths(model, TOKENS, other, senders, [end, "blocks.1.q"], measure)
+    assert paths.patched.shape == (3, 2, 4)
+    # What attention of block 1 writes reaches the end, and never its own queries.
+    assert paths.recovered[1, 0].abs() > 1e-3 and paths.recovered[1, 1].abs() < 1e-4
+    rest = from_site(model, TOKENS, "blocks.1.resid_post", 8)
+    torch.testing.assert_close(rest(rest.h), model(TOKENS).logits, rtol=1e-4, atol=1e-4)
 
 
 # --- repeng --------------------------------------------------------------------------------------

@@ -58,7 +58,8 @@ def test_a_report_draws_the_vector_its_controls_and_their_means():
     assert [label.get_text() for label in off.get_yticklabels()] == ["tense", "number"]
     assert "strength 2" in off.get_title()
     widths = [bar.get_width() for bar in off.patches]
-    assert widths == pytest.approx([effect[0, 1].item(), REPORT.off_target["number"][1].mean()])
+    off_target = REPORT.off_target["number"][1].mean().item()
+    assert widths == pytest.approx([effect[0, 1].item(), off_target])
 
 
 def test_the_bands_are_the_intervals():
