@@ -74,12 +74,12 @@ class IllusionReport:
         effect: of patching along v.
         row, null: of patching along its row-space part alone, and its null-space part alone, each
             as a direction of norm 1; NaN where v has no such part.
-        through_row, through_null: `effect` by what is read off: the change along v has a
-            part from v's row-space part and one from its null-space part, and is written back along
-            v all the same. They add up to `effect` where the read-out is linear.
+        through_row, through_null: `effect` in two parts. How far the patch moves along v is read
+            from the activations partly along v's row-space part, partly along its null-space part;
+            each is written back along v. They add up to `effect` where the read-out is linear.
         kept: the share of the output's spread that stays when v is ablated.
-        plane_kept: the same when a plane with v in it is ablated, which tells an illusion from a
-            direction that is needed less well than it seems: a plane may hide the true one too.
+        plane_kept: the same when a plane with v in it is ablated. Where all stays, v was not needed
+            after all; but planes can be found of which that is true for a right direction, too.
         dormancy: of v, of its disconnected and of its dormant part; NaN without such a part.
         rest: the norm of what neither part explains.
     """
@@ -115,6 +115,8 @@ def illusion_report(
     """
     validate.shape("source", source, base.shape)
     v = validate.shape("v", validate.finite("v", v), base.shape[-1:])
+    if not v.any():
+        raise ValueError("v is all 0; it must point somewhere.")
     v = v / v.norm()
     start, goal = forward(base), forward(source)
 

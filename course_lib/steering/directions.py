@@ -146,7 +146,7 @@ def causal(direction: Float[Tensor, "*n d"], product: Any) -> Float[Tensor, "*n 
 
 
 def random_like(vector: Float[Tensor, " d"], generator: Generator) -> Float[Tensor, " d"]:
-    """A vector of the same norm in a direction drawn evenly from all."""
+    """A vector of the same norm in a direction drawn evenly from all, by a generator of the CPU."""
     made = torch.randn(vector.shape, generator=generator, dtype=torch.double)
     return (made * (vector.double().norm().cpu() / made.norm())).to(vector)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from course_lib import runtime, validate
-from course_lib.activations import find
+from course_lib.activations import ProjectOut, find
 from course_lib.activations.harvest import fingerprint
 from course_lib.steering.directions import random_like
 from course_lib.steering.tokens import EVERYWHERE, TokenRule
@@ -122,19 +122,10 @@ class SteeringVector:
         """What is left without the part in the span of the others' directions."""
         for other in others:
             self._check_same(other)
-        span = torch.stack([other.delta for other in others]).double()
-        rest = (
-            self.delta.double()
-            - torch.linalg.lstsq(
-                span.T, self.delta.double()[:, None], driver="gelsd"
-            ).solution.mT.squeeze(0)
-            @ span
-        )
+        rest = ProjectOut(torch.stack([other.delta for other in others]))(self.delta)
         names = ", ".join(other.source or "a vector" for other in others)
-        return replace(
-            self, vector=rest.to(self.vector), scale=1.0,
-            source=f"{self.source or 'a vector'}, orthogonal to {names}",
-        )  # fmt: skip
+        source = f"{self.source or 'a vector'}, orthogonal to {names}"
+        return replace(self, vector=rest, scale=1.0, source=source)
 
     def cos(self, other: SteeringVector) -> float:
         """The cosine of the angle between the two."""

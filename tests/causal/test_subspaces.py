@@ -163,3 +163,8 @@ def test_the_planted_illusion_of_a_wide_layer_is_exact(n_hidden, n_inputs):
 def test_layers_without_room_for_the_illusion_are_errors():
     with pytest.raises(ValueError, match="n_hidden is 10; 4 inputs need 11 at least"):
         PlantedIllusion(10, 4)
+
+
+def test_a_direction_that_points_nowhere_is_an_error():
+    with pytest.raises(ValueError, match="v is all 0"):
+        illusion_report(MODEL.output, BASE, SOURCE, 0 * E1, READ)
