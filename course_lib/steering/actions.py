@@ -100,9 +100,7 @@ class Action:
             rest = x if self.mean is None else x - self.mean.to(x)
             part = (rest @ unit)[..., None] * unit
             new = x - strength * part if self.how == "ablate" else x - part + strength * delta
-        if self.renormalise:
-            new = new * (x.norm(dim=-1, keepdim=True) / new.norm(dim=-1, keepdim=True))
-        return new
+        return _renormalised(new, x) if self.renormalise else new
 
     def opposite(self) -> Action:
         return replace(self, vector=self.vector.opposite())
@@ -129,6 +127,7 @@ class ClampLatent:
         unit: activation at strength 1, such as the largest on some data.
         only_active: leave the places alone where the latent is 0.
         keep_error: False to put the SAE's reconstruction in the place of the activation.
+        renormalise: give each changed activation the norm it had.
     """
 
     sae: Autoencoder = field(repr=False)
@@ -139,6 +138,7 @@ class ClampLatent:
     unit: float = 1.0
     only_active: bool = False
     keep_error: bool = True
+    renormalise: bool = False
     axis: int = -1
 
     def __post_init__(self) -> None:
@@ -163,7 +163,8 @@ class ClampLatent:
             z[..., self.latent] = torch.where(old != 0, wanted, old) if self.only_active else wanted
             return z
 
-        return Splice(self.sae, keep_error=self.keep_error, edit=edit)(x)
+        new = Splice(self.sae, keep_error=self.keep_error, edit=edit)(x)
+        return _renormalised(new, x) if self.renormalise else new
 
     def opposite(self) -> ClampLatent:
         """The latent at the opposite value, which the SAE itself could not give it."""
@@ -182,3 +183,9 @@ class ClampLatent:
     def check(self, model: nn.Module) -> None:
         """Raise ValueError if the model has no such site."""
         find(model, self.site)
+
+
+def _renormalised(new: Tensor, x: Tensor) -> Tensor:
+    """`new` with the norms of x; 0 stays 0."""
+    size = new.norm(dim=-1, keepdim=True)
+    return new * (x.norm(dim=-1, keepdim=True) / size.clamp(min=torch.finfo(x.dtype).tiny))

@@ -76,6 +76,12 @@ class SteeringReport:
         """The effect of the prompt that asks for the behaviour."""
         return None if self.prompted is None else self.prompted.log_odds - self.clean.log_odds
 
+    @property
+    def of_prompt(self) -> Float[Tensor, "runs s"] | None:
+        """The mean effect over that of the prompt: 1 for each behaviour is what words can do."""
+        asked = self.prompt_effect
+        return None if asked is None else self.effect.mean(dim=-1) / asked.mean()
+
     def margin(self, level: float = 0.95, seed: int = 0) -> Float[Tensor, "s 3"]:
         """By how much the vector beats random directions of equal norm: mean, low, high (nats).
 
@@ -115,6 +121,7 @@ class SteeringReport:
         }
         if self.prompt_effect is not None:
             found["prompt"] = estimate(self.prompt_effect)
+            found["of prompt"] = self.of_prompt[VECTOR, index].item()
         if self.violations is not None:
             found["violations"] = estimate(self.violations[VECTOR, index])
             found["clean violations"] = estimate(self.clean_violations)

@@ -70,6 +70,10 @@ class SteeringVector:
         """x + strength · δ."""
         return x + strength * self.delta.to(x)
 
+    def along(self, x: Float[Tensor, "*places d"]) -> Float[Tensor, "*places"]:
+        """x's coordinate along the vector: what it reads, in the units of the activations."""
+        return x @ self.unit().delta.to(x)
+
     def opposite(self) -> SteeringVector:
         """The control of opposite sign."""
         return replace(-self, source=f"opposite of {self.source or 'a vector'}")

@@ -53,6 +53,12 @@ def test_renormalised_activations_keep_their_norm_and_the_direction_of_the_chang
     )
 
 
+def test_an_activation_that_was_ablated_to_nothing_stays_nothing():
+    only = 3 * UNIT.expand(1, 2, D)
+    gone = Action(VECTOR, "ablate", renormalise=True).change(only, 1.0)
+    assert gone.isfinite().all()
+
+
 def test_controls_of_an_action_are_the_same_action_with_another_vector():
     act = Action(VECTOR, "relative", renormalise=True)
     assert act.opposite().vector.cos(VECTOR) == pytest.approx(-1)
@@ -107,6 +113,14 @@ def test_clamping_to_what_it_is_changes_nothing_and_without_the_error_leaves_the
     zero = Z.clone()
     zero[..., LATENT] = 0
     torch.testing.assert_close(off, SAE.decode(zero).detach())
+
+
+def test_a_clamped_activation_may_keep_its_norm():
+    plain = ClampLatent(SAE, LATENT, SITE).change(X, 4.0).detach()
+    kept = ClampLatent(SAE, LATENT, SITE, renormalise=True).change(X, 4.0).detach()
+    torch.testing.assert_close(kept.norm(dim=-1), X.norm(dim=-1))
+    expected = plain * (X.norm(dim=-1) / plain.norm(dim=-1))[..., None]
+    torch.testing.assert_close(kept, expected)
 
 
 def test_units_and_strengths_multiply_and_may_differ_by_row():

@@ -69,6 +69,15 @@ def test_with_a_cache_the_logits_are_those_of_one_pass(act, cuts):
     assert (whole - MODEL(TOKENS)).abs().max() > 1e-2
 
 
+def test_a_mask_means_the_same_tokens_in_passes_with_a_cache():
+    where = torch.rand(3, 7, generator=torch.Generator().manual_seed(1)) < 0.5
+    cache = KVCache()
+    with torch.no_grad(), steer(MODEL, VECTOR, 2.0, where=where):
+        whole = MODEL(TOKENS)
+        parts = [MODEL(part, cache) for part in TOKENS.split([3, 1, 4], dim=1)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("temperature", [0.0, 1.5])
 def test_generation_is_the_same_with_a_cache_and_without(part, temperature):

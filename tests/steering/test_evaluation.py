@@ -93,6 +93,9 @@ def test_rows_say_all_in_plain_numbers():
     for key in ("effect", "gain", "loss", "share", "opposite", "margin", "kl", "prompt"):
         mean, low, high = row[key]
         assert low - 1e-6 <= mean <= high + 1e-6
+    asked = replace(REPORT, prompted=replace(REPORT.clean, positive=REPORT.clean.positive + 2))
+    torch.testing.assert_close(asked.of_prompt, REPORT.effect.mean(-1) / 2)
+    assert asked.row(1)["of prompt"] == pytest.approx(row["effect"][0] / 2)
     assert row["violations"][0] == pytest.approx(REPORT.violations[VECTOR, 1].mean().item())
     kl = REPORT.kl[VECTOR].mean(-1).tolist()
     rows = compare([REPORT, REPORT], kl[0]) + compare([REPORT], kl[0] / 10)

@@ -93,6 +93,13 @@ def test_a_vector_comes_back_from_disk_bit_for_bit_with_all_it_knows(tmp_path):
     assert card["d"] == D and card["norm"] == pytest.approx(made.norm)
 
 
+def test_a_vector_reads_how_far_an_activation_is_along_it():
+    made, x = vector(scale=-2.0), normal(2, 3, D, seed=3)
+    torch.testing.assert_close(made.along(x), x @ made.delta / made.delta.norm())
+    step = made.along(made.change(x, 1.5)) - made.along(x)
+    torch.testing.assert_close(step, torch.full((2, 3), 1.5 * made.norm))
+
+
 def test_files_that_do_not_belong_together_are_not_read(tmp_path):
     one, other = vector(0).save(tmp_path / "one"), vector(1).save(tmp_path / "other")
     (tmp_path / "one.safetensors").write_bytes((tmp_path / "other.safetensors").read_bytes())
