@@ -77,6 +77,14 @@ def test_the_margin_over_random_directions_is_the_gap_of_the_means():
     assert abs(mean) < 3 * size and low < 2 * size  # one random direction is like another
 
 
+def test_random_directions_count_by_size_whatever_their_sign():
+    effects = torch.tensor([3.0, -3.0, 1.0, -1.0, 1.0, -1.0]).view(6, 1, 1)
+    told = replace(REPORT.scores, positive=effects.expand(6, 3, 20), negative=torch.zeros(6, 3, 20))
+    clean = replace(REPORT.clean, positive=torch.zeros(20), negative=torch.zeros(20))
+    margin = replace(REPORT, scores=told, clean=clean).margin()
+    torch.testing.assert_close(margin, torch.full((3, 3), 2.0))
+
+
 def test_a_budget_ends_where_the_divergence_first_passes_it():
     kl = REPORT.kl[VECTOR].mean(-1)
     assert (kl.diff() > 0).all()
