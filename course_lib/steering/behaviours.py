@@ -97,7 +97,8 @@ def score(
     """The log-probabilities of a behaviour under each act at each strength.
 
     Returns Scores of [n_acts, n_strengths, n]: a strength-by-layer map when the acts are one for
-    each layer.
+    each layer. The contexts are the prompt of the acts' rules: what is said in one word is
+    predicted at its last token, so that "answer" is the rule to choose, where "new" reaches none.
     """
     reading = _Reading(behaviour, behaviour.prompts)
     n_prompt = behaviour.prompts.shape[1]
