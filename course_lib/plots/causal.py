@@ -47,8 +47,7 @@ def landings(
     grid = torch.stack(
         [radius * angle.cos(), radius * angle.sin(), height[:, None].expand(-1, SIDE)], dim=-1
     )
-    values = effect(grid)
-    degrees = angle.rad2deg()
+    values, degrees, height = effect(grid).numpy(), angle.rad2deg().numpy(), height.numpy()
     mesh = ax.pcolormesh(degrees, height, values, cmap="PuOr_r", vmin=-2, vmax=2, shading="nearest")
     ax.contour(degrees, height, values, levels=[1.0], colors="black", linewidths=1)
     x, y = _on_map(directions)

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib.plots.style import COLORS
-from course_lib.steering.evaluation import OPPOSITE, RANDOM, VECTOR, SteeringReport, interval
+from course_lib.steering.evaluation import (
+    OPPOSITE,
+    RANDOM,
+    VECTOR,
+    SteeringReport,
+    estimate,
+    interval,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -93,7 +99,7 @@ def methods(rows: Sequence[dict[str, Any]], names: Sequence[str] | None = None) 
 def _band(ax: Axes, x: Tensor, values: Tensor, color: str, label: str) -> None:
     """The mean over the last axis, and its interval."""
     low, high = interval(values).unbind(-1)
-    ax.fill_between(x, low, high, color=color, alpha=0.2, lw=0)
+    ax.fill_between(x.numpy(), low.numpy(), high.numpy(), color=color, alpha=0.2, lw=0)
     ax.plot(x, values.mean(dim=-1), "o-", color=color, label=label)
 
 
@@ -126,7 +132,9 @@ def _likelihoods(ax: Axes, found: SteeringReport) -> None:
 
 def _margin(ax: Axes, found: SteeringReport) -> None:
     mean, low, high = found.margin().unbind(-1)
-    ax.fill_between(found.strengths, low, high, color=COLORS[2], alpha=0.2, lw=0)
+    ax.fill_between(
+        found.strengths.numpy(), low.numpy(), high.numpy(), color=COLORS[2], alpha=0.2, lw=0
+    )
     ax.plot(found.strengths, mean, "o-", color=COLORS[2])
     ax.axhline(0, color="black", lw=1)
     ax.set(title="Margin over random directions", xlabel="strength", ylabel="nats")
@@ -161,10 +169,10 @@ def _off_target(ax: Axes, found: SteeringReport, index: int) -> None:
     effects = {found.behaviour: found.effect[VECTOR, index]}
     effects |= {name: values[index] for name, values in found.off_target.items()}
     for place, values in enumerate(effects.values()):
-        mean = values.mean()
-        ends = torch.stack([mean - interval(values)[0], interval(values)[1] - mean])
+        mean, low, high = estimate(values)
+        ends = [[max(mean - low, 0.0)], [max(high - mean, 0.0)]]
         ax.barh(place, mean, color=COLORS[0] if place == 0 else COLORS[4],
-                xerr=ends.clamp(min=0)[:, None])  # fmt: skip
+                xerr=ends)  # fmt: skip
     ax.axvline(0, color="black", lw=1)
     ax.set_yticks(range(len(effects)), effects)
     ax.invert_yaxis()

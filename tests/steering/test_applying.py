@@ -131,7 +131,7 @@ def test_a_grid_of_texts_is_the_loop():
 
 
 def test_each_row_may_have_its_strength_its_prompt_and_its_mask():
-    strengths, n_prompt = torch.tensor([1.0, -2.0, 0.0]), torch.tensor([3, 5, 7])
+    strengths, n_prompt = torch.tensor([1.0, -2.0, 3.0]), torch.tensor([3, 5, 7])
     act = replace(VECTOR, tokens=TokenRule("new"))
     where = torch.ones(3, 7, dtype=torch.bool)
     where[1, 5] = False
