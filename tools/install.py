@@ -19,7 +19,8 @@ NEEDED_GB = {
     True: 1.0,  # what a change of the lock may bring
 }
 PEERS_GB = 2.5
-ALONE = ("overcomplete",)  # peers of which we use what needs none of their dependencies
+# Peers of which we use what needs none of their dependencies.
+ALONE = ("overcomplete", "repeng", "steering-vectors")
 STAMP = "installed"
 PEERS_STAMP = "peers installed"
 HALF = "not-finished"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib import validate
 from course_lib.data.sequences import NONE
@@ -49,3 +49,9 @@ def check_tokens(tokens: Int[Tensor, "batch seq"], d_vocab: int, lowest: int = 0
     low, high = (int(end) for end in tokens.aminmax())
     if low < lowest or high >= d_vocab:
         raise ValueError(f"tokens go from {low} to {high}; they must be from 0 to {d_vocab - 1}.")
+
+
+def logits_of(model: nn.Module, tokens: Tensor) -> Tensor:
+    """What a model answers; of transformers' models, which answer more, the logits."""
+    out = model(tokens)
+    return out if isinstance(out, Tensor) else out.logits

@@ -4,10 +4,12 @@ Figures of sparse autoencoders are in `plots.sae`, of architectures side by side
 of trees, views and functions in `plots.structure`, of directions, before anything is trained, in
 `plots.directions`, of losses against size in `plots.scaling`, of counts of features in
 `plots.measures`, of memories and particles in `plots.elsewhere`, of concepts' cosines in
-`plots.geometry`, of probes in `plots.probes`.
+`plots.geometry`, of probes in `plots.probes`, of steering in `plots.steering`, of causal tests in
+`plots.causal`.
 """
 
 from course_lib.plots import (
+    causal,
     directions,
     elsewhere,
     family,
@@ -15,6 +17,7 @@ from course_lib.plots import (
     measures,
     sae,
     scaling,
+    steering,
     structure,
 )
 from course_lib.plots.style import COLORS, style
@@ -28,6 +31,7 @@ from course_lib.plots.toy import (
 
 __all__ = [
     "COLORS",
+    "causal",
     "dimensionality_strip",
     "directions",
     "elsewhere",
@@ -40,6 +44,7 @@ __all__ = [
     "phase_maps",
     "sae",
     "scaling",
+    "steering",
     "structure",
     "style",
 ]
