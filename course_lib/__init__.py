@@ -1,8 +1,8 @@
 """Features in Superposition: the library that the course explains and uses.
 
 Rooms, from the ground up (imports only go down):
-`runtime`, `validate`, `claims` · `data`, `models` · `activations` · `superposition`, `sae`, `probes`,
-`geometry`, `steering`, `causal` · `plots`, `widgets` · `checks`.
+`runtime`, `validate`, `claims` · `data`, `models` · `activations` · `superposition`, `sae`,
+`probes`, `geometry`, `steering`, `causal` · `plots`, `widgets` · `checks`.
 """
 
 from importlib.metadata import PackageNotFoundError, version
