@@ -103,7 +103,7 @@ def _reachable(name: str) -> bool:
 
 
 def _instead(name: str) -> str:
-    shipped = "torus" if "othello" in name.lower() else "story"
+    shipped = "othello" if "othello" in name.lower() else "story"
     return f"load({shipped!r}) comes with the course and does the same chapters."
 
 

@@ -252,7 +252,9 @@ def offline(monkeypatch):
     monkeypatch.setattr(hub, "urlopen", unreachable)
 
 
-@pytest.mark.parametrize(("name", "shipped"), [("gpt2", "story"), ("someone/othello-gpt", "torus")])
+@pytest.mark.parametrize(
+    ("name", "shipped"), [("gpt2", "story"), ("someone/othello-gpt", "othello")]
+)
 def test_offline_one_sentence_says_what_is_missing_and_what_does_instead(
     name, shipped, offline, tmp_path, monkeypatch
 ):

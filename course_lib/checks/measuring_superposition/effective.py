@@ -19,8 +19,9 @@ def make_cases(generator: Generator) -> list[Case]:
     z = torch.randn(3, 20, 6, generator=generator).relu()
     z = z * torch.rand(3, 1, 6, generator=generator)
     signed = torch.randn(2, 20, 4, generator=generator)
-    silent = z.clone()
-    silent[0, :, 2], silent[1, :, :3] = 0.0, 0.0
+    spoken = torch.ones(3, 1, 6)
+    spoken[0, :, 2], spoken[1, :, :3] = 0.0, 0.0
+    silent = z * spoken
     even = torch.eye(8).repeat(2, 3, 1)
     return [
         Case(
