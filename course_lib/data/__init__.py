@@ -3,8 +3,8 @@
 Laws of sparse features: independent, rare, in correlated and anti-correlated pairs, or on a tree
 (`sample(batch_size, generator)` gives [n_instances, batch, n_features]), and the laws that say how
 important and how frequent each one is. Dictionaries of directions to write them along. Worlds of
-activations made of both, or of smooth functions: `sample` gives x, `sample_with_features` gives x
-and the truth of the same draw.
+activations made of both, of smooth functions, or of features of two dimensions: `sample` gives x,
+`sample_with_features` gives x and the truth of the same draw.
 
 Worlds of tokens: stories in two languages, board games (Othello, the torus game), arithmetic on a
 circle (the calendar, moving sums), repeating, tasks shown in context or told in a word, journeys on
@@ -38,6 +38,7 @@ from course_lib.data.instructed import InstructedTasks
 from course_lib.data.othello import Othello
 from course_lib.data.paired import PairedViews
 from course_lib.data.patterns import sparse_patterns, varied_patterns
+from course_lib.data.planes import OneFeatureAtATime, planar_points
 from course_lib.data.planted import PlantedActivations
 from course_lib.data.quiet import QuietLabels
 from course_lib.data.repeat import RepeatCopy
@@ -68,6 +69,7 @@ __all__ = [
     "InContextTasks",
     "InstructedTasks",
     "MovingWindowSum",
+    "OneFeatureAtATime",
     "Othello",
     "PairedViews",
     "PhysicsFields",
@@ -90,6 +92,7 @@ __all__ = [
     "low_coherence_dictionary",
     "paired_dictionary",
     "permuted_labels",
+    "planar_points",
     "power_law_probability",
     "random_dictionary",
     "sparse_patterns",
