@@ -12,7 +12,8 @@ a map, and captions of scenes that come with a picture. `sample` gives `Sequence
 truth of each (`concepts` asks it token by token); `log_prob` is the law, and with it the loss that
 no model can beat.
 
-Questions that a rule over three of many statements answers. Fields of physics, and digits.
+Questions that a rule over three of many statements answers, or whether two pairs
+are equal. Fields of physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
@@ -24,6 +25,7 @@ from course_lib.data.dictionaries import (
     random_dictionary,
 )
 from course_lib.data.digits import Digits, digits
+from course_lib.data.equality import HierarchicalEquality
 from course_lib.data.fields import PhysicsFields
 from course_lib.data.frequencies import Active, FeatureFrequencies, RareFeatures
 from course_lib.data.functions import PlantedFunctions
@@ -65,6 +67,7 @@ __all__ = [
     "CorrelatedPairs",
     "Digits",
     "FeatureFrequencies",
+    "HierarchicalEquality",
     "HierarchicalFeatures",
     "InContextTasks",
     "InstructedTasks",

@@ -15,10 +15,10 @@ from course_lib.geometry.circles import (
     circle_through,
     fit_circle,
     frequency_power,
+    laid_into,
     patch_plane,
     place_means,
     random_plane,
-    same_move_elsewhere,
 )
 from course_lib.geometry.irreducible import (
     cluster_decoder,
@@ -37,11 +37,13 @@ from course_lib.geometry.onion import (
     subspace_overlap,
 )
 from course_lib.geometry.packing import spread, unit_rows
+from course_lib.geometry.patching import every_move, logits_after
 
 __all__ = [
-    "Circle", "FreeCodes", "LookUp", "OnionCode", "PlaceSubspaces", "Rotation", "additive_codes",
-    "agreement", "circle_through", "cluster_decoder", "cluster_points", "draw_replacements",
-    "edits_right", "fit_circle", "fit_edit", "fit_rotation", "frequency_power", "mixture_index",
-    "patch_plane", "place_means", "random_plane", "same_move_elsewhere", "separability_index",
-    "spread", "subspace_overlap", "swap_loss", "unit_rows",
+    "Circle", "FreeCodes", "LookUp", "OnionCode", "PlaceSubspaces", "Rotation",
+    "additive_codes", "agreement", "circle_through", "cluster_decoder", "cluster_points",
+    "draw_replacements", "edits_right", "every_move", "fit_circle", "fit_edit", "fit_rotation",
+    "frequency_power", "laid_into", "logits_after", "mixture_index", "patch_plane",
+    "place_means", "random_plane", "separability_index", "spread", "subspace_overlap",
+    "swap_loss", "unit_rows",
 ]  # fmt: skip

@@ -187,14 +187,18 @@ def random_plane(d: int, generator: Generator, dtype: torch.dtype | None = None)
     return torch.linalg.qr(normal)[0].T
 
 
-def same_move_elsewhere(
-    move: Float[Tensor, "batch d"], plane: Float[Tensor, "2 d"]
-) -> Float[Tensor, "batch d"]:
-    """The move's part in a plane, stretched to the length of the move: a control of equal norm."""
-    Q = torch.linalg.qr(plane.T)[0]
-    within = move @ Q @ Q.T
-    length = within.norm(dim=-1, keepdim=True)
-    return within * move.norm(dim=-1, keepdim=True) / length.where(length > 0, 1.0)
+def laid_into(
+    points: Float[Tensor, "n d"], plane: Float[Tensor, "2 d"], other: Float[Tensor, "2 d"]
+) -> Float[Tensor, "n d"]:
+    """What points have in one plane, laid into another with all distances kept: a control.
+
+    The rows of both planes must be orthonormal, as those of `Circle.plane` and `random_plane` are.
+    """
+    for name, rows in (("plane", plane), ("other", other)):
+        rows = validate.finite(name, validate.shape(name, rows, ("directions", points.shape[-1])))
+        if not torch.allclose(rows @ rows.T, torch.eye(len(rows)).to(rows), atol=1e-4):
+            raise ValueError(f"{name} has rows that are not orthonormal; distances would change.")
+    return points @ plane.T @ other
 
 
 def circle_through(points: Float[Tensor, "points 2"]) -> tuple[Tensor, float, float]:

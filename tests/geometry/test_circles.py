@@ -11,10 +11,10 @@ from course_lib.geometry.circles import (
     circle_through,
     fit_circle,
     frequency_power,
+    laid_into,
     patch_plane,
     place_means,
     random_plane,
-    same_move_elsewhere,
 )
 from course_lib.runtime import generator
 
@@ -136,12 +136,14 @@ def test_a_patched_plane_is_the_sources_and_all_else_the_bases():
     )
 
 
-def test_the_control_move_has_the_same_length_and_lies_in_the_plane():
+def test_points_laid_into_another_plane_keep_their_distances_and_nothing_else():
     g = generator(0)
-    move, plane = torch.randn(20, 9, generator=g), random_plane(9, g)
-    control = same_move_elsewhere(move, plane)
-    torch.testing.assert_close(control.norm(dim=1), move.norm(dim=1))
-    torch.testing.assert_close(control @ plane.T @ plane, control)
+    points, plane, other = torch.randn(20, 9, generator=g), random_plane(9, g), random_plane(9, g)
+    laid = laid_into(points, plane, other)
+    torch.testing.assert_close(torch.pdist(laid), torch.pdist(points @ plane.T))
+    torch.testing.assert_close(laid @ other.T @ other, laid)
+    with pytest.raises(ValueError, match="not orthonormal"):
+        laid_into(points, 2 * plane, other)
 
 
 def test_circle_through_finds_centre_and_radius_wherever_it_is():
