@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from course_lib import validate
-from course_lib.activations import Patch, intervene, read
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -38,6 +37,9 @@ def logits_after(
 
     Raises ValueError for a position that the tokens have not, or a change of another batch.
     """
+    # Here, because the worlds of `course_lib.data` pack their dictionaries with this room.
+    from course_lib.activations import Patch, intervene, read
+
     x = read(model, site, tokens)
     if not 0 <= position < x.shape[1]:
         raise ValueError(f"position is {position}; it must be from 0 to {x.shape[1] - 1}.")
