@@ -17,6 +17,7 @@ from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in th
     sae_family,
     beyond_flat,
     inside_a_transformer,
+    not_linear,
 )
 from course_lib.checks.core import Case, Exercise, Report, Result, cases, exercises, run
 from course_lib.checks.feedback import Progress, check, progress

@@ -10,6 +10,7 @@ from tests.exercises import (
     right_features_as_directions,
     right_inside_a_transformer,
     right_measuring,
+    right_not_linear,
     right_sae_family,
     right_saes_from_zero,
     right_scaling_laws,
@@ -183,5 +184,6 @@ for chapter in (
     right_sae_family,
     right_beyond_flat,
     right_inside_a_transformer,
+    right_not_linear,
 ):
     RIGHT |= chapter.RIGHT
