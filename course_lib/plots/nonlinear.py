@@ -48,7 +48,8 @@ def circles(
         ax.plot(*closed.T, "-", color=COLORS[5], lw=1)
         ax.plot(*points.T, "o", color=COLORS[0], markersize=5)
         for (x, y), word in zip(points.tolist(), words, strict=True):
-            ax.annotate(word[:3], (x, y), (1.22 * x, 1.22 * y), ha="center", va="center")
+            away = 1 + 0.3 / max(0.3, (x * x + y * y) ** 0.5)
+            ax.annotate(word[:3], (x, y), (away * x, away * y), ha="center", va="center")
         ax.set(title=title, aspect="equal", xlim=(-1.75, 1.75), ylim=(-1.75, 1.75))
         ax.set(xlabel="cosine", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     axes[0][0].set_ylabel("sine")

@@ -5,11 +5,13 @@ SAEs that differ in λ, `pareto_explorable` the fronts of several architectures,
 `matching_pursuit_explorable` a pursuit on a tree of features, `directions_explorable` directions
 in the plane and on the sphere that the reader drags, `scaling_law_explorable` losses that fall with
 size, `measures_explorable` counts of features against the truth, `superdiff_explorable` particles
-that two diffusion models steer; `latent_dashboard` lets one search the latents of an SAE.
+that two diffusion models steer, `day_circle_explorable` a day on its circle inside a model;
+`latent_dashboard` lets one search the latents of an SAE.
 `explorable` and `Slider` are the base of every such picture: Python
 gives the numbers, a drawing script of this folder draws them.
 """
 
+from course_lib.widgets.day_circle import day_circle_explorable
 from course_lib.widgets.directions import directions_explorable
 from course_lib.widgets.explorable import Explorable, Slider, explorable
 from course_lib.widgets.latents import latent_dashboard
@@ -24,6 +26,7 @@ from course_lib.widgets.toy_model import toy_model_explorable
 __all__ = [
     "Explorable",
     "Slider",
+    "day_circle_explorable",
     "directions_explorable",
     "explorable",
     "latent_dashboard",
