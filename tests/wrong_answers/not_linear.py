@@ -121,6 +121,15 @@ def always_the_calendar(means, frequency):
     return means.mean(0) + _wave(means, 1)
 
 
+@wrong("fitted_circle", says="differ from the definition")
+def starts_one_place_late(means, frequency):
+    """The first place is number 1."""
+    n, centred = len(means), means - means.mean(0)
+    angle = 2 * torch.pi * frequency * torch.arange(1, n + 1) / n
+    basis = torch.stack([angle.cos(), angle.sin()])
+    return means.mean(0) + _basis(means, frequency).T @ (2 / n * basis @ centred)
+
+
 @wrong("fitted_circle", says="as they were")
 def nothing_fitted(means, frequency):
     """The means are the circle."""
@@ -280,6 +289,16 @@ def one_symbol_for_the_batch(state, codes):
 def codes_of_length_one(state, codes):
     """Directions are enough; lengths are noise."""
     return _peel(state, codes / codes.norm(dim=-1, keepdim=True))
+
+
+@wrong("peel", says="are not those of the definition")
+def farthest_code(state, codes):
+    """The largest distance is the strongest signal."""
+    left, found = state, []
+    for layer in codes:
+        found.append(torch.cdist(left, layer).argmax(1))
+        left = left - layer[found[-1]]
+    return torch.stack(found, 1)
 
 
 @wrong("peel", says="is needed")

@@ -16,19 +16,19 @@ from course_lib.checks.not_linear.worlds import axes, turned
 @exercise("not_linear.fitted_circle", "The nearest circle")
 def make_cases(generator: Generator) -> list[Case]:
     planted = 3 + turned(7, 2) @ axes(5, generator, 1.5)
-    ellipse = turned(12, 1) @ (torch.tensor([[2.0], [0.5]]) * axes(5, generator))
+    stretched = turned(12, 1) @ (torch.tensor([[2.0], [0.5]]) * axes(5, generator))
     rough = torch.randn(7, 5, generator=generator)
     return [
         Case(
-            "Places on a circle are given back as they are",
-            {"means": planted, "frequency": 2},
+            "Of two circles in the same places, the one asked for is given back",
+            {"means": planted + turned(7, 1) @ axes(5, generator, 0.5), "frequency": 2},
             _call,
             _judge,
             "Try it by hand for the centre first: subtract it, fit, and add it again.",
         ),
         Case(
-            "An ellipse is given back too: cosine and sine have axes of their own",
-            {"means": ellipse, "frequency": 1},
+            "An ellipse stays one: cosine and sine have axes of their own",
+            {"means": stretched + turned(12, 5) @ axes(5, generator, 0.3), "frequency": 1},
             _call,
             _judge,
             "u is what the cosine is multiplied with, w what the sine is. They are two vectors of "
@@ -42,11 +42,11 @@ def make_cases(generator: Generator) -> list[Case]:
             "The cosines of n places, squared, add up to n/2. That is where the 2/n comes from.",
         ),
         Case(
-            "Fitting a fitted circle changes nothing",
-            {"means": rough, "frequency": 1},
-            lambda attempt, means, frequency: attempt(attempt(means, frequency), frequency),
+            "Starting the calendar on another day turns the circle with it",
+            {"means": rough.roll(2, 0), "frequency": 1},
+            _call,
             _judge,
-            "A fit is a projection. If a second one changes the result, the first one was not it.",
+            "Point j belongs to place j, whatever its name.",
         ),
     ]
 

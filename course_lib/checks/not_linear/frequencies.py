@@ -70,7 +70,7 @@ def _judge(found: Any, means: Tensor) -> str | None:
     if problem is None:
         return None
     spectrum = torch.fft.rfft((means - means.mean(0)).double(), dim=0)[1:]
-    power = spectrum.abs().square().sum(1)
+    power = (spectrum.real**2 + spectrum.imag**2).sum(1)
     mistakes = {
         "; that is right if the last frequency stood for two terms, as the others do": power
         / power.sum(),

@@ -14,33 +14,31 @@ from course_lib.checks.judging import differs, not_a_tensor
 
 @exercise("not_linear.patch_plane", "A patch that overshoots", find_the_bug=True)
 def make_cases(generator: Generator) -> list[Case]:
-    def draw() -> dict[str, Tensor]:
+    def draw(shared: float) -> dict[str, Tensor]:
         x, source = torch.randn(2, 8, 6, generator=generator)
         first = torch.randn(6, generator=generator)
-        second = 2 * first + torch.randn(6, generator=generator)  # far from a right angle
+        second = shared * first + torch.randn(6, generator=generator)  # no right angle
         return {"x": x, "source": source, "directions": torch.stack([first, second])}
 
     return [
         Case(
             "In the plane stands what the source has there, outside it what x had",
-            draw(),
+            draw(2.0),
             _call,
             _judge,
             "Two unit vectors that are not at a right angle: project one of them on their plane "
             "with your code. Does it come back as it was?",
         ),
         Case(
-            "Patching twice is patching once",
-            draw(),
-            lambda attempt, x, source, directions: attempt(
-                attempt(x, source, directions), source, directions
-            ),
+            "Directions that are nearly the same still span a plane, and it is patched once",
+            draw(6.0),
+            _call,
             _judge,
-            "P is a projection if P P = P. Print P P - P.",
+            "P is a projection if P P = P. Print P P - P for unit rows at a small angle.",
         ),
         Case(
             "Only the plane counts, not which two rows span it",
-            draw(),
+            draw(2.0),
             lambda attempt, x, source, directions: attempt(
                 x, source, torch.stack([directions[0] - directions[1], 3 * directions[1]])
             ),

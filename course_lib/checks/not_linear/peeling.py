@@ -74,6 +74,8 @@ def _judge(found: Any, state: Tensor, codes: Tensor) -> str | None:
     if not isinstance(found, Tensor) or list(found.shape) != shape:
         got = f"the shape {list(found.shape)}" if isinstance(found, Tensor) else "no tensor"
         return f"it returned {got}; a tensor of shape {shape} = [batch, length] is needed"
+    if found.is_complex():
+        return "it returned complex numbers; a symbol is a whole number"
     wanted = _read(state, codes)
     wrong = found.detach().double() != wanted
     if not wrong.any():

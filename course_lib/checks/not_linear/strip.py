@@ -19,6 +19,7 @@ def make_cases(generator: Generator) -> list[Case]:
     def draw(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(5, generator=generator)
 
+    narrow = draw(0.05, 0.1)
     return [
         Case(
             "A strip through the centre",
@@ -44,8 +45,8 @@ def make_cases(generator: Generator) -> list[Case]:
             "The arc cosine is defined up to 1. Where does the ring end?",
         ),
         Case(
-            "A strip that has lost the ring holds nothing of it",
-            {"middle": draw(1.5, 2.0), "epsilon": draw(0.05, 0.1)},
+            "A strip that has lost the ring holds nothing of it, one that has not holds its part",
+            {"middle": torch.cat([draw(1.5, 2.0)[1:], draw(0.2, 0.6)[:1]]), "epsilon": narrow},
             _call,
             _judge,
             "Both ends lie beyond 1. What is the angle between them?",
