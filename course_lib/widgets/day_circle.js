@@ -12,6 +12,7 @@ function draw(data, [offset]) {
   const radius = nearest(data.radii, length);
   const step = Math.round(turn * data.steps) % data.steps;
   const p = data.p[offset][radius][step].map((v) => v / 1000);
+  const rest = Math.max(0, 1 - p.reduce((sum, v) => sum + v, 0));
   const day = data.places.map(([a, b]) => Math.hypot(a - x, b - y));
   const near = day.indexOf(Math.min(...day));
   const wanted = (near + offset + 1) % data.names.length;
@@ -35,13 +36,14 @@ function draw(data, [offset]) {
       },
       {
         name: `What the model answers to "${moved}"`,
-        label: data.names.map((name, i) => `${name} ${number(p[i], 2)}`).join(", "),
+        label: data.names.map((name, i) => `${name} ${number(p[i], 2)}`).join(", ")
+          + `, no day ${number(rest, 2)}`,
         viewBox: "0 0 320 320",
-        shapes: bars(data.names, p, wanted),
+        shapes: bars([...data.names, "no day"], [...p, rest], wanted),
       },
     ],
-    summary: `The start is ${where}; ${moved}, the model says ${data.names[most]} with `
-      + `${number(p[most], 2)}. `
+    summary: `The start is ${where}; ${moved}, the model says `
+      + (rest > p[most] ? `no day at all (${number(rest, 2)}). ` : `${data.names[most]} with ${number(p[most], 2)}. `)
       + (length < 0.1 ? "" : `From ${data.names[near]} it should be ${data.names[wanted]}.`),
   };
 }
@@ -82,7 +84,7 @@ function plane({ names, places, at }, near) {
 
 function bars(names, p, wanted) {
   return names.flatMap((name, i) => {
-    const y = 24 + 42 * i;
+    const y = 22 + 39 * i;
     const width = 160 * p[i];
     const fill = `fill: var(${i === wanted ? "--accent" : "--soft"})`;
     return [

@@ -26,7 +26,8 @@ def day_circle_explorable(
 
     `answers[offset, radius, step]` are those to "offset + 1 days from the start" with the point at
     `radii[radius]` and at `step / n_steps` of a turn; day j stands at `frequency · j / n_days` of a
-    turn. `start` is the offset, the radius and the step shown first.
+    turn. What is missing to 1 goes to words that are no day. `start` is the offset, the radius and
+    the step shown first.
 
     Raises ValueError for shapes that do not fit, probabilities that are none, radii that do not
     rise from 0 or more, fewer than 3 days, and a start that is not there.
@@ -36,6 +37,7 @@ def day_circle_explorable(
         raise ValueError(f"names has {n} days; there must be at least 3.")
     validate.shape("answers", answers, (n, "n_radii", "n_steps", n))
     validate.probability("answers", answers)
+    validate.finite("answers, summed over days", answers.sum(-1), 0.0, 1.0 + 1e-4)
     validate.shape("radii", validate.finite("radii", radii, 0.0), (answers.shape[1],))
     if len(radii) < 2 or (radii.diff() <= 0).any():
         raise ValueError(f"radii is {radii.tolist()}; they must rise, at least two of them.")
@@ -82,5 +84,6 @@ def day_circle_explorable(
         start_table=[
             ["answer", "probability"],
             *([name, f"{p:.2f}"] for name, p in zip(names, first.tolist(), strict=True)),
+            ["no day", f"{max(0.0, 1 - first.sum().item()):.2f}"],
         ],
     )

@@ -16,7 +16,7 @@ RADII = torch.tensor([0.0, 0.5, 1.0, 1.5])
 
 def given(**changes) -> dict:
     logits = 3 * torch.randn(7, 4, 28, 7, generator=generator(0))
-    return {"answers": logits.softmax(-1), "radii": RADII, "names": NAMES} | changes
+    return {"answers": 0.8 * logits.softmax(-1), "radii": RADII, "names": NAMES} | changes
 
 
 def settings(html: str) -> dict:
@@ -44,7 +44,7 @@ def test_the_start_is_said_in_words_and_in_a_table():
     picture = day_circle_explorable(**given(start=(1, 2, 4)))
     most = int(answers[1, 2, 4].argmax())
     assert f"the model says {NAMES[most]} with probability" in str(picture)
-    assert picture.html.count("<tr>") == 8
+    assert picture.html.count("<tr>") == 9 and "no day" in picture.html
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,14 @@ def bars(shown) -> torch.Tensor:
 
 def test_the_bars_are_the_answers_at_the_point_and_follow_the_slider(page):
     shown, answers = page(), given()["answers"]
-    torch.testing.assert_close(bars(shown), answers[0, 2, 0], atol=6e-3, rtol=0)
+    torch.testing.assert_close(bars(shown)[:7], answers[0, 2, 0], atol=6e-3, rtol=0)
     shown.get_by_role("slider", name="Added").press("ArrowRight")
-    torch.testing.assert_close(bars(shown), answers[1, 2, 0], atol=6e-3, rtol=0)
+    torch.testing.assert_close(bars(shown)[:7], answers[1, 2, 0], atol=6e-3, rtol=0)
+
+
+def test_what_goes_to_no_day_is_shown_and_said(page):
+    shown = page()
+    assert "no day 0.20" in shown.locator("svg").nth(1).get_attribute("aria-label")
 
 
 def test_a_dragged_point_shows_the_nearest_answer_that_was_computed(page):
@@ -115,7 +120,7 @@ def test_a_dragged_point_shows_the_nearest_answer_that_was_computed(page):
     shown.mouse.down()
     shown.mouse.move(middle[0], middle[1] - 1.03 * unit, steps=4)  # a quarter turn
     shown.mouse.up()
-    torch.testing.assert_close(bars(shown), answers[0, 2, 7], atol=6e-3, rtol=0)
+    torch.testing.assert_close(bars(shown)[:7], answers[0, 2, 7], atol=6e-3, rtol=0)
     text = shown.locator("[data-handle='0']").get_attribute("aria-valuetext")
     assert text.startswith("at 90 degrees") and text.endswith("nearest to Wednesday")
 
@@ -126,7 +131,7 @@ def test_arrow_keys_move_the_point_and_it_stays_within_the_largest_radius(page):
     shown.get_by_role("slider", name="the start").focus()
     for _ in range(20):
         shown.keyboard.press("ArrowRight")
-    torch.testing.assert_close(bars(shown), answers[0, 3, 0], atol=6e-3, rtol=0)
+    torch.testing.assert_close(bars(shown)[:7], answers[0, 3, 0], atol=6e-3, rtol=0)
     assert "1.50 of the radius" in shown.locator(".summary").inner_text()
     assert shown.evaluate("window.escaped") is None
 
