@@ -19,6 +19,7 @@ from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in th
     inside_a_transformer,
     linear_representations,
     probing,
+    not_linear,
 )
 from course_lib.checks.core import Case, Exercise, Report, Result, cases, exercises, run
 from course_lib.checks.feedback import Progress, check, progress

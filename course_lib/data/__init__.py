@@ -3,8 +3,8 @@
 Laws of sparse features: independent, rare, in correlated and anti-correlated pairs, or on a tree
 (`sample(batch_size, generator)` gives [n_instances, batch, n_features]), and the laws that say how
 important and how frequent each one is. Dictionaries of directions to write them along. Worlds of
-activations made of both, or of smooth functions: `sample` gives x, `sample_with_features` gives x
-and the truth of the same draw.
+activations made of both, of smooth functions, or of features of two dimensions: `sample` gives x,
+`sample_with_features` gives x and the truth of the same draw.
 
 Worlds of tokens: stories in two languages, board games (Othello, the torus game), arithmetic on a
 circle (the calendar, moving sums), repeating, tasks shown in context or told in a word, journeys on
@@ -15,7 +15,8 @@ no model can beat.
 Vocabularies: unembedding matrices in which the concepts of every word, or its categories, are
 planted.
 
-Questions that a rule over three of many statements answers. Fields of physics, and digits.
+Questions that a rule over three of many statements answers, or whether two pairs are equal. Fields
+of physics, and digits.
 """
 
 from course_lib.data.arithmetic import CalendarArithmetic, MovingWindowSum
@@ -27,6 +28,7 @@ from course_lib.data.dictionaries import (
     random_dictionary,
 )
 from course_lib.data.digits import Digits, digits
+from course_lib.data.equality import HierarchicalEquality
 from course_lib.data.fields import PhysicsFields
 from course_lib.data.frequencies import Active, FeatureFrequencies, RareFeatures
 from course_lib.data.functions import PlantedFunctions
@@ -41,6 +43,7 @@ from course_lib.data.instructed import InstructedTasks
 from course_lib.data.othello import Othello
 from course_lib.data.paired import PairedViews
 from course_lib.data.patterns import sparse_patterns, varied_patterns
+from course_lib.data.planes import OneFeatureAtATime, planar_points
 from course_lib.data.planted import PlantedActivations
 from course_lib.data.quiet import QuietLabels
 from course_lib.data.repeat import RepeatCopy
@@ -69,10 +72,12 @@ __all__ = [
     "Digits",
     "FactorialVocabulary",
     "FeatureFrequencies",
+    "HierarchicalEquality",
     "HierarchicalFeatures",
     "InContextTasks",
     "InstructedTasks",
     "MovingWindowSum",
+    "OneFeatureAtATime",
     "Othello",
     "PairedViews",
     "PhysicsFields",
@@ -96,6 +101,7 @@ __all__ = [
     "low_coherence_dictionary",
     "paired_dictionary",
     "permuted_labels",
+    "planar_points",
     "power_law_probability",
     "random_dictionary",
     "random_map",

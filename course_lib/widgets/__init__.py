@@ -6,13 +6,14 @@ SAEs that differ in λ, `pareto_explorable` the fronts of several architectures,
 in the plane and on the sphere that the reader drags, `scaling_law_explorable` losses that fall with
 size, `measures_explorable` counts of features against the truth, `superdiff_explorable` particles
 that two diffusion models steer, `coordinates_explorable` one model in other coordinates,
-`probe_map_explorable` what probes read at every layer and token; `latent_dashboard` lets one
-search the latents of an SAE.
+`probe_map_explorable` what probes read at every layer and token, `day_circle_explorable` a day on
+its circle inside a model; `latent_dashboard` lets one search the latents of an SAE.
 `explorable` and `Slider` are the base of every such picture: Python
 gives the numbers, a drawing script of this folder draws them.
 """
 
 from course_lib.widgets.coordinates import Rewritten, coordinates_explorable
+from course_lib.widgets.day_circle import day_circle_explorable
 from course_lib.widgets.directions import directions_explorable
 from course_lib.widgets.explorable import Explorable, Slider, explorable
 from course_lib.widgets.latents import latent_dashboard
@@ -30,6 +31,7 @@ __all__ = [
     "Rewritten",
     "Slider",
     "coordinates_explorable",
+    "day_circle_explorable",
     "directions_explorable",
     "explorable",
     "latent_dashboard",

@@ -3,8 +3,9 @@
 // A drawing script defines draw(data, positions), which returns
 //   {panels: [{name, label, viewBox, shapes: [SVG elements]}, ...], summary: "one or two sentences"}.
 // `name` is the panel's heading; `label` is a full sentence that says what is seen in it. A panel may
-// have handles: [{x, y, value, text, to}], points to drag or to move with the arrow keys; `to(x, y)`
-// writes the new place into `data`, which belongs to this picture alone, and all is drawn again.
+// have handles: [{x, y, value, text, name, to}], points to drag or to move with the arrow keys;
+// `to(x, y)` writes the new place into `data`, which belongs to this picture alone, and all is drawn
+// again. Without a name, handles are directions with a number.
 // A script that has no sliders defines fill(stage, data) instead, and fills the stage itself.
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -51,10 +52,10 @@ function slider(settings, changed) {
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const STEP = 5; // of a panel's units, for one press of an arrow key; with Shift 1
 
-function handle({ x, y, value, text, to }, index, moved) {
+function handle({ x, y, value, text, name, to }, index, moved) {
   const grip = svg("circle", {
     cx: x, cy: y, r: 20, class: "handle", tabindex: 0, role: "slider", "data-handle": index,
-    "aria-label": `direction ${index + 1}`, "aria-valuenow": value, "aria-valuetext": text,
+    "aria-label": name ?? `direction ${index + 1}`, "aria-valuenow": value, "aria-valuetext": text,
     "aria-valuemin": -180, "aria-valuemax": 180,
   });
   grip.addEventListener("keydown", (event) => {

@@ -12,6 +12,7 @@ from tests.exercises import (
     right_linear_representations,
     right_measuring,
     right_probing,
+    right_not_linear,
     right_sae_family,
     right_saes_from_zero,
     right_scaling_laws,
@@ -187,5 +188,6 @@ for chapter in (
     right_inside_a_transformer,
     right_linear_representations,
     right_probing,
+    right_not_linear,
 ):
     RIGHT |= chapter.RIGHT
