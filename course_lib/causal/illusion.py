@@ -12,7 +12,7 @@ from course_lib import runtime, validate
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-CLOSE = 1e-5  # roots of a polynomial that are nearer than that are one
+CLOSE = 1e-5  # a root this near the real line counts as real, two within thrice as one
 
 
 class ThreeNeurons:
@@ -73,7 +73,7 @@ def _solutions(z: float) -> list[tuple[float, float]]:
     roots = np.roots([4.0, -8.0 * z, 9.0 * z * z - 4.0, -2.0 * z, 1.0])
     real: list[float] = []
     for s in sorted(r.real for r in roots if abs(r.imag) < CLOSE):
-        if not real or s - real[-1] > CLOSE:  # a double root comes out as two
+        if not real or s - real[-1] > 3 * CLOSE:  # a double root comes out as two
             real.append(s)
     return [(s - z, (1 / s - z) / 2) for s in real]
 
