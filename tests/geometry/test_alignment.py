@@ -45,6 +45,19 @@ def test_each_row_may_swap_a_variable_of_its_own():
         torch.testing.assert_close(together[row : row + 1], alone)
 
 
+def test_the_gradient_of_a_swap_is_that_of_finite_differences():
+    rotation = Rotation(4, [2], seed=1).double()
+    base, source = torch.randn(2, 3, 4, generator=generator(0), dtype=torch.float64)
+
+    def swapped(turn):
+        rotated = torch.func.functional_call(rotation, {"turn": turn}, (base, source, 0))
+        return rotated
+
+    rotation.forward = rotation.swap
+    turn = 0.3 * torch.randn(4, 4, generator=generator(2), dtype=torch.float64)
+    assert torch.autograd.gradcheck(swapped, turn.requires_grad_())
+
+
 def test_search_finds_the_subspace_that_a_network_reads():
     """A network whose answer is the sign of one direction: swap it, and the answer follows."""
     d = 8

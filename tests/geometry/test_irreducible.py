@@ -72,6 +72,41 @@ def test_moving_turning_scaling_and_mirroring_change_no_index(
     assert mixture_index(other).value == pytest.approx(mixture_index(points).value, abs=0.003)
 
 
+def test_the_mixture_index_is_its_definition_with_strips_centred_on_points():
+    points = mixture(0)[:60].double()
+    found = mixture_index(points, n_angles=12)
+    centred = points - points.mean(0)
+    best = 0.0
+    for step in range(12):
+        a = centred @ torch.linalg.svd(centred)[2][0]
+        b = (
+            centred
+            @ torch.linalg.svd(centred)[2][1]
+            * torch.sign(torch.linalg.det(torch.linalg.svd(centred)[2]))
+        )
+        turned = a * math.cos(step * math.pi / 12) + b * math.sin(step * math.pi / 12)
+        for c in turned:
+            spread = (turned - c).square().mean().sqrt()
+            best = max(best, ((turned - c).abs() < 0.1 * spread).double().mean().item())
+    assert found.value == pytest.approx(best, abs=1e-6)
+
+
+def test_the_separability_index_is_scikit_learns_information_less_what_chance_puts_there():
+    metrics = pytest.importorskip("sklearn.metrics")
+    points = circle(3).double()
+    n_bins = 8
+    found = separability_index(points, n_bins=n_bins, n_angles=1)
+    centred = points - points.mean(0)
+    axis = torch.linalg.svd(centred)[2][0]
+    frame = torch.stack([axis, torch.stack([-axis[1], axis[0]])])
+    sd = (centred.square().sum() / (2 * N)).sqrt()
+    cells = ((centred @ frame.T / (6 * sd) + 0.5) * n_bins).long().clamp(0, n_bins - 1)
+    nats = metrics.mutual_info_score(cells[:, 0].numpy(), cells[:, 1].numpy())
+    occupied = len((cells[:, 0] * n_bins + cells[:, 1]).unique())
+    extra = occupied - len(cells[:, 0].unique()) - len(cells[:, 1].unique()) + 1
+    assert found.value == pytest.approx((nats - extra / (2 * N)) / math.log(2), abs=1e-6)
+
+
 def test_the_angle_of_a_turned_product_is_the_turn():
     found = separability_index(turn(product(0), 0.5)).angle
     off = (found - 0.5) % (math.pi / 2)
