@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from _rows import Row, parse, write
 from torch import Tensor
 
 from course_lib import runtime
@@ -59,7 +60,10 @@ def main() -> None:
     parser.add_argument("--seq", type=int, default=64)
     parser.add_argument("--sequences", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    options = parse(
+        parser, "activations", quick={"sequences": 128, "rounds": 2},
+        tiny={"d_model": 16, "seq": 8, "sequences": 4, "rounds": 1},
+    )  # fmt: skip
     torch.set_num_threads(1)
     config = GPTConfig(
         d_vocab=512, n_ctx=options.seq, d_model=options.d_model, n_heads=8, n_layers=6
@@ -70,6 +74,7 @@ def main() -> None:
 
     print(f"{tokens.numel():,} tokens, 6 layers of d_model = {config.d_model}")
     print(f"{'':28}{'tokens/s':>12}{'bare passes':>14}")
+    rows = []
     for name, sites in SITES.items():
         bare, memory, files = fastest(
             options.rounds,
@@ -81,6 +86,8 @@ def main() -> None:
             told = "" if seconds <= HARVEST_LIMIT * bare else f"  over {HARVEST_LIMIT}"
             label = f"harvest, {name}, {where}"
             print(f"{label:28}{tokens.numel() / seconds:12,.0f}{seconds / bare:14.2f}{told}")
+            rates = tokens.numel() / seconds, tokens.numel() / bare
+            rows.append(Row(label, "tokens/s", rates[0], floor=rates[1], rate=True))
 
     print(f"\n{'recording block':28}{'of all six':>12}{'of those up to it':>20}")
     batch = tokens[:BATCH]
@@ -93,6 +100,10 @@ def main() -> None:
             lambda: forward(model, batch),
         )
         print(f"{layer:<28}{recorded / whole:12.2f}{recorded / needed:20.2f}")
+        if layer in (0, config.n_layers - 1):
+            what = f"recording block {layer} of {config.n_layers}, {batch.numel():,} tokens"
+            rows.append(Row(what, "ms", recorded * 1e3, floor=needed * 1e3))
+    write(options, rows)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,12 @@ held-out accuracies and how far they lie apart; writes all rounds, with the mach
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
+from _rows import Row, parse, write
 from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
@@ -67,8 +66,10 @@ def main() -> None:
     parser.add_argument("--d-model", type=int, default=64)
     parser.add_argument("--sample", type=int, default=16, help="probes of a loop that are timed")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, default=Path("_build/benchmarks/probes.json"))
-    size = parser.parse_args()
+    size = parse(
+        parser, "probes", quick={"labels": [1, 10, 100], "rounds": 2},
+        tiny={"places": 2, "labels": [1, 2], "train": 200, "test": 50, "d_model": 4, "rounds": 1},
+    )  # fmt: skip
     threads = torch.get_num_threads()
     shared_out = Parallel(n_jobs=threads)
     rows = {}
@@ -114,6 +115,7 @@ def main() -> None:
         f"{'probes':>8}" + "".join(f"{way:>12}" for way in WAYS) + f"{'loop':>14}{'processes':>12}"
         f"{'batched':>12}{'loop':>8}{'apart':>8}"
     )  # fmt: skip
+    told = []
     for n_probes, row in rows.items():
         best = {way: min(row["seconds"][way]) for way in WAYS}
         faster = [best[way] / best["batched"] for way in WAYS[1:]]
@@ -122,9 +124,11 @@ def main() -> None:
             + f"{faster[0]:14.1f}{faster[1]:12.1f}{row['accuracy']['batched']:12.4f}"
             + f"{row['accuracy']['loop']:8.4f}{row['apart']:8.4f}"
         )  # fmt: skip
-    record = {"size": vars(size) | {"json": str(size.json)}, "rows": rows}
-    runtime.write_file(size.json, json.dumps(record | {"report": runtime.report()}, indent=1))
-    print(f"all rounds: {size.json}")
+        way = min(WAYS[1:], key=best.__getitem__)
+        ours, theirs = best["batched"] / n_probes * 1e3, best[way] / n_probes * 1e3
+        what = f"one of {n_probes:,} logistic probes, {size.train} rows of {size.d_model}"
+        told.append(Row(what, "ms", ours, f"scikit-learn, {way}", theirs))
+    write(size, told, by_number_of_probes=rows)
 
 
 if __name__ == "__main__":

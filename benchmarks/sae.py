@@ -26,12 +26,14 @@ import sys
 from pathlib import Path
 
 import torch
+from _rows import Row, parse, write
 from tqdm import tqdm
 
 from course_lib import runtime
 
 HERE = Path(__file__).parent
 OURS, FLOOR = "course_lib", "floor"
+CANNOT = "NotImplementedError"  # how a contestant says that its library lacks the architecture
 LIBRARIES = (
     FLOOR, OURS, "plain PyTorch", "eai-sparsify", "overcomplete", "dictionary-learning", "sae-lens",
 )  # fmt: skip
@@ -41,8 +43,8 @@ STEPS = {2048: (20, 480, 100), 16384: (3, 117, 20), 65536: (20, 480, 100)}
 
 def run(
     python: str, library: str, architecture: str, d_sae: int, first: bool, size: dict
-) -> dict | None:
-    """The figures of one contestant, or None where the library is missing or cannot do it."""
+) -> dict | str:
+    """The figures of one contestant; or why there are none, where it is missing or cannot do it."""
     warmup, long, short = STEPS.get(d_sae, (20, 480, 100))
     steps = warmup + (size["timed"] or (long if first else short))
     told = size | {
@@ -62,19 +64,37 @@ def run(
         if line.startswith("RESULT "):
             return json.loads(line.removeprefix("RESULT "))
     reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
-    if "NotImplementedError" not in reason:
+    if reason != CANNOT:
         tqdm.write(f"{library} {architecture}: left out ({reason[:150]})")
-    return None
+    return reason
 
 
-def table(results: dict[str, list[dict]], architecture: str, d_sae: int, size: dict) -> str:
-    middle = {
+def medians(results: dict[str, list[dict]]) -> dict[str, dict[str, float]]:
+    return {
         library: {
             key: statistics.median(row[key] for row in rows)
             for key in ("steps_per_second", "peak_mib")
         }
         for library, rows in results.items()
     }
+
+
+def row(results: dict[str, list[dict]], missing: list[str], name: str, size: dict) -> Row:
+    """Ours beside the fastest peer that was measured."""
+    rates = {
+        library: figures["steps_per_second"] * size["batch"]
+        for library, figures in medians(results).items()
+    }
+    peers = [library for library in rates if library not in (OURS, FLOOR)]
+    best = max(peers, key=rates.__getitem__, default=None)
+    return Row(
+        f"training a {name}, d_in {size['d_in']}, batch {size['batch']}", "inputs/s",
+        rates.get(OURS), best, rates.get(best), rates.get(FLOOR), tuple(missing), rate=True,
+    )  # fmt: skip
+
+
+def table(results: dict[str, list[dict]], architecture: str, d_sae: int, size: dict) -> str:
+    middle = medians(results)
     peers = [name for name in middle if name not in (OURS, FLOOR)]
     fastest = max((middle[name]["steps_per_second"] for name in peers), default=float("nan"))
     floor = middle[FLOOR]["steps_per_second"] if FLOOR in middle else float("nan")
@@ -119,42 +139,50 @@ def main() -> None:
     parser.add_argument("--architectures", nargs="+", default=architectures)
     parser.add_argument("--libraries", nargs="+", default=list(LIBRARIES))
     parser.add_argument("--d-sae", nargs="+", type=int, default=[65536] if gpu else [2048, 16384])
+    parser.add_argument("--batch", type=int, default=8192 if gpu else 2048)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="timed steps, in every round")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--peers-python", default=sys.executable)
     parser.add_argument("--profile", action="store_true")
-    parser.add_argument("--json", type=Path, default=Path("_build/benchmarks/sae.json"))
-    chosen = parser.parse_args()
+    chosen = parse(
+        parser, "sae", quick={"d_sae": [65536 if gpu else 2048], "rounds": 1, "steps": 40},
+        tiny={
+            "d_sae": [64], "batch": 16, "rounds": 1, "steps": 2, "threads": 1,
+            "architectures": ["topk"], "libraries": [*LIBRARIES[:3], "sae-lens"],
+        },
+    )  # fmt: skip
     size = {
-        "d_in": 2048 if gpu else 256, "k": 64 if gpu else 32, "batch": 8192 if gpu else 2048,
+        "d_in": 2048 if gpu else 256, "k": 64 if gpu else 32, "batch": chosen.batch,
         "lr": 3e-4, "l1": 0.5, "seed": 0, "threads": chosen.threads, "timed": chosen.steps,
         "device": "cuda" if gpu else "cpu",
     }  # fmt: skip
 
-    record = []
+    record, rows = [], []
     for d_sae in chosen.d_sae:
         for architecture in chosen.architectures:
             if chosen.profile:
                 profile(architecture, d_sae, size)
                 continue
             results: dict[str, list[dict]] = {}
+            missing = []
             libraries = list(chosen.libraries)
             for rounds_done in range(chosen.rounds):
                 for library in tqdm(list(libraries), desc=f"{architecture} {d_sae}", leave=False):
                     own = library in (OURS, FLOOR, "plain PyTorch")
                     python = sys.executable if own else chosen.peers_python
                     figures = run(python, library, architecture, d_sae, rounds_done == 0, size)
-                    if figures is None:
-                        libraries.remove(library)
-                    else:
+                    if not isinstance(figures, str):
                         results.setdefault(library, []).append(figures)
+                        continue
+                    libraries.remove(library)
+                    if figures != CANNOT:
+                        missing.append(library)
             print(table(results, architecture, d_sae, size), flush=True)
+            rows.append(row(results, missing, f"{architecture} SAE, d_sae {d_sae:,}", size))
             record.append({"architecture": architecture, "d_sae": d_sae, "results": results})
     if record:
-        content = {"size": size, "tables": record, "report": runtime.report()}
-        runtime.write_file(chosen.json, json.dumps(content, indent=1))
-        print(f"\nall rounds: {chosen.json}")
+        write(chosen, rows, tables=record)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,13 @@ Prints the median of the rounds and writes all of them, with the machine, as JSO
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from _rows import Row, parse, write
 from tqdm import trange
 
 from course_lib import runtime
@@ -31,17 +30,16 @@ from course_lib.models import ToyModel
 from course_lib.superposition import Trainer, reconstruction_loss
 
 Step = Callable[[], None]
-STEPS = 100  # of a timed training, set-up included
 
 
 def fit(n_instances: int, n_models: int, size: argparse.Namespace, device: torch.device) -> Step:
-    """STEPS steps of `Trainer` on `n_instances`, `n_models` times."""
+    """`size.steps` steps of `Trainer` on `n_instances`, `n_models` times."""
 
     def train() -> None:
         for _ in range(n_models):
             model = ToyModel(size.n_features, size.d_hidden, n_instances).to(device)
             features = SparseFeatures(size.n_features, size.probability, n_instances)
-            Trainer(model, features, steps=STEPS, batch_size=size.batch).fit()
+            Trainer(model, features, steps=size.steps, batch_size=size.batch).fit()
 
     return train
 
@@ -111,17 +109,18 @@ def main() -> None:
     parser.add_argument("--d-hidden", type=int, default=20)
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--probability", type=float, default=0.05)
+    parser.add_argument("--steps", type=int, default=100, help="of a timed training, with set-up")
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--json", type=Path, default=Path("_build/benchmarks/toy_models.json"))
-    size = parser.parse_args()
+    tiny = {"instances": 2, "batch": 16, "rounds": 1, "steps": 2}
+    size = parse(parser, "toy_models", tiny=tiny, quick={"rounds": 3})
     torch.set_num_threads(os.cpu_count() or 1)
 
     n_models = min(size.instances, 32)  # of a loop, this many are timed and scaled up
     per_loop = size.instances / n_models
     ways: dict[str, tuple[Step, int, float]] = {  # what to call, how often, its share of a step
         "floor": (floor(size, device), 20, 1.0),
-        "batched": (fit(size.instances, 1, size, device), 1, 1 / STEPS),
-        "loop": (fit(1, n_models, size, device), 1, per_loop / STEPS),
+        "batched": (fit(size.instances, 1, size, device), 1, 1 / size.steps),
+        "loop": (fit(1, n_models, size, device), 1, per_loop / size.steps),
         "plain": (plain(size, device), n_models, size.instances),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
@@ -139,9 +138,9 @@ def main() -> None:
             f"{name:10}{value:12.2f}{value / middle['floor']:10.2f}"
             f"{value / middle['batched']:24.2f}"
         )
-    record = {"size": vars(size) | {"json": str(size.json)}, "ms": times, "median_ms": middle}
-    runtime.write_file(size.json, json.dumps(record | {"report": runtime.report()}, indent=1))
-    print(f"all rounds: {size.json}")
+    what = f"step of {size.instances} toy models, {size.n_features} features, batch {size.batch}"
+    row = Row(what, "ms", middle["batched"], "plain loop", middle["plain"], middle["floor"])
+    write(size, [row], ms=times)
 
 
 if __name__ == "__main__":

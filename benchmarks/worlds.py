@@ -9,12 +9,11 @@ the rounds; writes all of them, with the machine, as JSON.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from _rows import Row, parse, write
 from tqdm import trange
 
 from course_lib import runtime
@@ -72,8 +71,7 @@ def main() -> None:
     device = runtime.device()
     parser.add_argument("--batch", type=int, default=65536 if device.type == "cuda" else 2048)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path, default=Path("_build/benchmarks/worlds.json"))
-    size = parser.parse_args()
+    size = parse(parser, "worlds", tiny={"batch": 16, "rounds": 1}, quick={"rounds": 2})
     torch.set_num_threads(1)
 
     generator = torch.Generator(device).manual_seed(0)
@@ -102,9 +100,13 @@ def main() -> None:
     for name in (*WORLDS, "fields"):
         row = (rates.get((name, what)) for what in ("sample", "log_prob", "replay"))
         print(f"{name:18}" + "".join(f"{max(r):10.2f}" if r else f"{'':10}" for r in row))
-    record = {"batch": size.batch, "millions a second": {" ".join(k): v for k, v in rates.items()}}
-    runtime.write_file(size.json, json.dumps(record | {"report": runtime.report()}, indent=1))
-    print(f"all rounds: {size.json}")
+    rows = []
+    for what in ("sample", "log_prob", "replay"):
+        best = {name: max(rates[name, of]) for name, of in rates if of == what}
+        slow = min(best, key=best.__getitem__)
+        told = f"`{what}` of the slowest of {len(best)} worlds ({slow}), batch {size.batch}"
+        rows.append(Row(told, "million tokens/s", best[slow], rate=True))
+    write(size, rows, millions_a_second={" ".join(job): found for job, found in rates.items()})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
@@ -10,7 +9,6 @@ import platform
 import random
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +18,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+
+from course_lib.files import write_file
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ PACKAGES = (
 def device(name: str | None = None) -> torch.device:
     """The device to compute on: `name` if given, else CUDA, else Apple's MPS, else the CPU.
 
+    A process that torchrun started gets a GPU of its own.
+
     Raises ValueError when the named device is unknown or is not in this machine.
     """
     available = ["cpu"]
@@ -39,6 +41,8 @@ def device(name: str | None = None) -> torch.device:
         available.insert(0, "mps")
     if torch.cuda.is_available():
         available.insert(0, "cuda")
+    if (name or available[0]) == "cuda" and "LOCAL_RANK" in os.environ:
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     if name is None:
         return torch.device(available[0])
     if name.split(":")[0] not in available:
@@ -52,6 +56,15 @@ def seed() -> int:
     if not text.isdecimal():
         raise ValueError(f"COURSE_SEED is {text!r}; it must be a whole number such as 0.")
     return int(text)
+
+
+def model_name(default: str) -> str:
+    """The model of this run: the environment variable COURSE_MODEL, `default` when it is not set.
+
+    What `course_lib.models.open_world` takes: a model that comes with the course, one of the
+    Hugging Face hub, or a folder that holds one.
+    """
+    return os.environ.get("COURSE_MODEL", "") or default
 
 
 def generator(seed: int) -> torch.Generator:
@@ -87,7 +100,12 @@ def scale(quick: T, full: T) -> T:
 
 
 def progress(steps: Iterable[T], description: str) -> Iterable[T]:
-    """`steps` with a progress bar; TQDM_DISABLE=1 in the environment hides it."""
+    """`steps` with a progress bar; TQDM_DISABLE=1 in the environment hides it.
+
+    Of the processes that torchrun starts, the first shows it.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return steps
     try:
         from tqdm.auto import tqdm
     except ModuleNotFoundError:
@@ -171,45 +189,6 @@ def _flat(identity: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def write_file(path: str | Path, content: str | bytes) -> Path:
-    """Write `content` to `path` whole or not at all: a crash leaves the old file as it was.
-
-    Raises OSError with one clear sentence when the disk is full or may not be written to.
-    """
-    path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, path.stat().st_mode if path.exists() else 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            reason = {errno.ENOSPC: "the disk is full", errno.EROFS: "the disk is read-only"}.get(
-                error.errno, error.strerror or str(error)
-            )
-            raise OSError(
-                error.errno,
-                f"could not write {path} ({len(data)} bytes): {reason}. Whatever stood there "
-                "before is untouched; make room or choose another folder, then run this again.",
-            ) from error
-        raise
-    return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def report() -> dict[str, object]:
     """What a bug report needs: versions, machine, device, threads, switches."""
     packages = {}
@@ -227,6 +206,7 @@ def report() -> dict[str, object]:
         "torch threads": torch.get_num_threads(),
         "COURSE_SCALE": "full" if full_scale() else "quick",
         "COURSE_SEED": seed(),
+        "COURSE_MODEL": model_name("that of each chapter"),
         "packages": packages,
     }
 

@@ -120,3 +120,10 @@ def test_the_report_is_json_with_versions_and_machine():
     report = json.loads(output)
     assert torch.__version__.startswith(report["packages"]["torch"])
     assert {"python", "system", "device", "COURSE_SCALE"} <= set(report)
+
+
+def test_the_model_of_a_run_is_named_once_and_can_be_another(monkeypatch):
+    monkeypatch.delenv("COURSE_MODEL", raising=False)
+    assert runtime.model_name("story") == "story"
+    monkeypatch.setenv("COURSE_MODEL", "gpt2")
+    assert runtime.model_name("story") == "gpt2" and runtime.report()["COURSE_MODEL"] == "gpt2"

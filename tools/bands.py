@@ -34,17 +34,17 @@ ROOT = Path(__file__).resolve().parent.parent
 BANDS = ROOT / "course_lib" / "claims" / "bands"
 
 
-def run(notebook: Path, seed: int, scale: str) -> dict[str, float]:
-    """Execute the notebook and return the value of each claim it shows, by the claim's key."""
+def run(notebook: Path, seed: int, scale: str) -> dict[str, dict]:
+    """Execute the notebook and return value and model of each claim it shows, by its key."""
     nb = nbformat.read(notebook, as_version=4)
     code = "\0".join(cell.source for cell in nb.cells if cell.cell_type == "code")
     key = hashlib.sha256(code.encode()).hexdigest()[:12]
-    cache = ROOT / "_build" / "bands" / f"{notebook.stem}-{key}-{scale}-{seed}.json"
+    cache = ROOT / "_build" / "bands" / f"{notebook.stem}-{key}-{scale}-{seed}.claims.json"
     if cache.is_file():
         return json.loads(cache.read_text())
     environment = os.environ | {
         "COURSE_SEED": str(seed), "COURSE_SCALE": scale, "COURSE_CLAIMS": "record",
-        "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1",
+        "COURSE_PROGRESS": "off", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
     client = NotebookClient(nb, timeout=None, resources={"metadata": {"path": notebook.parent}})
     with client.setup_kernel(env=environment):
@@ -56,9 +56,12 @@ def run(notebook: Path, seed: int, scale: str) -> dict[str, float]:
         for output in cell.get("outputs", [])
         if MIME_TYPE in output.get("data", {})
     ]
-    values = {record["name"].partition(".")[2]: record["value"] for record in records}
-    write_file(cache, json.dumps(values))
-    return values
+    claims = {
+        record["name"].partition(".")[2]: {key: record[key] for key in ("value", "model")}
+        for record in records
+    }
+    write_file(cache, json.dumps(claims))
+    return claims
 
 
 def band(values: list[float]) -> list[float]:
@@ -88,9 +91,9 @@ def main() -> None:
     stored = json.loads(path.read_text()) if path.is_file() else {"claims": {}}
     made = {"torch": torch.__version__, "machine": platform.machine(), "date": str(date.today())}
     if arguments.full:
-        values = run(notebook, 0, "full")
+        claims = run(notebook, 0, "full")
         for key in stored["claims"]:
-            stored["claims"][key]["full"] = values[key]
+            stored["claims"][key]["full"] = claims[key]["value"]
         stored["full"] = made | {"device": "cuda" if torch.cuda.is_available() else "cpu"}
     else:
         seeds = range(arguments.seeds)
@@ -98,14 +101,12 @@ def main() -> None:
             jobs = pool.map(lambda seed: run(notebook, seed, "quick"), seeds)
             runs = list(tqdm(jobs, total=len(seeds), desc=arguments.chapter))
         full = {key: entry.get("full") for key, entry in stored["claims"].items()}
-        stored["claims"] = {
-            key: {
-                "values": [values[key] for values in runs],
-                "band": band([values[key] for values in runs]),
-                "full": full.get(key),
-            }
-            for key in runs[0]
-        }
+        stored["claims"] = {}
+        for key, first in runs[0].items():
+            values = [claims[key]["value"] for claims in runs]
+            entry = {"values": values, "band": band(values), "full": full.get(key)}
+            model = {"model": first["model"]} if first["model"] else {}
+            stored["claims"][key] = entry | model
         stored |= made | {"seeds": list(seeds)}
     stored["sha256"] = digest(stored["claims"])
     write_file(path, json.dumps(stored, indent=1, sort_keys=True) + "\n")

@@ -5,7 +5,13 @@
     peers             ours against sae-lens, transformers and others, which it installs (1.7 GB)
     exercises         write exercises/ from solutions/
     bands CHAPTER=..  measure a chapter's claims again over many seeds (02_toy_models, for one)
-    bench             speed against a plain loop and against the machine's own limit
+    mutants CHAPTER=..  edit a chapter's solutions a little and count what its checks reject; a
+                      problem set's, too
+    sets              write the cards of the problem sets, which the lecturer's pages are made from
+    public FOLDER=..  the course without the problem sets' key; the key in _build/key.zip
+    pack              slides and quiz for a lecturer, with the key, in _build/pack
+    pdf               the book as one file to print
+    bench             one table of speed: ours, the best peer, the machine's own limit
     lock              resolve the dependencies again and write constraints.txt
     address URL=..    change the public address of the repository everywhere
     clean             remove .venv, _build and .cache
@@ -60,7 +66,8 @@ def test(turn: Turn) -> None:
     everything = ["--ignore=tests/site", "tests", *NOTEBOOKS, f"--junitxml={logs[0]}"]
     stage("1 of 3: tests and notebooks", turn, python, [*PYTEST, *everything])
     stage("2 of 3: the site, warnings as errors", turn, python, ["-m", "tools.site", "build"])
-    pages = ["-m", "pytest", "-q", "tests/site", f"--junitxml={logs[1]}"]
+    pages = ["-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "tests/site"]
+    pages += [f"--junitxml={logs[1]}"]
     stage("3 of 3: the pages in a browser", turn, python, pages)
     print(
         f"All is well. Tests and notebooks: {counts(logs[0])}; the site: no warning; "
@@ -92,10 +99,34 @@ def bands(turn: Turn, chapter: str) -> None:
     stage(f"the bands of {chapter}", turn, python, ["-m", "tools.bands", chapter])
 
 
-def bench(turn: Turn) -> None:
+def mutants(turn: Turn, chapter: str) -> None:
     python = ensure(turn, ROOT)
-    for script in sorted((ROOT / "benchmarks").glob("[!_]*.py")):
-        stage(script.stem, turn, python, [str(script)])
+    stage(f"the mutants of {chapter}", turn, python, ["-m", "tools.mutants", chapter])
+
+
+def sets(turn: Turn) -> None:
+    stage("the cards of the problem sets", turn, ensure(turn, ROOT), ["-m", "tools.set_cards"])
+
+
+def public(turn: Turn, folder: str) -> None:
+    run = ["-m", "tools.public", folder, "--key", str(ROOT / "_build" / "key.zip")]
+    stage("the public copy, and the key", turn, ensure(turn, ROOT), run)
+
+
+def pack(turn: Turn) -> None:
+    book(turn)
+    python, folder = ensure(turn, ROOT), ROOT / "_build" / "pack"
+    stage("the slides", turn, python, ["-m", "tools.slides", str(folder / "slides")])
+    stage("the quiz", turn, python, ["-m", "tools.quiz", str(folder)])
+
+
+def pdf(turn: Turn) -> None:
+    book(turn)
+    stage("the book on paper", turn, ensure(turn, ROOT), ["-m", "tools.pdf"])
+
+
+def bench(turn: Turn) -> None:
+    stage("the benchmarks", turn, ensure(turn, ROOT), ["-m", "tools.bench"])
 
 
 def lock(turn: Turn) -> None:
@@ -113,9 +144,17 @@ def clean(turn: Turn) -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     command.__name__: command
-    for command in (book, test, peers, exercises, bands, bench, lock, address, clean)
+    for command in (
+        *(book, test, peers, exercises, bands, mutants, sets, public, pack, pdf),
+        *(bench, lock, address, clean),
+    )
 }
-ARGUMENTS = {"bands": "CHAPTER=02_toy_models", "address": "URL=https://github.com/you/repository"}
+ARGUMENTS = {
+    "bands": "CHAPTER=02_toy_models",
+    "mutants": "CHAPTER=02_toy_models",
+    "public": "FOLDER=../public",
+    "address": "URL=https://github.com/you/repository",
+}
 
 
 def stage(what: str, turn: Turn, python: Path | str, arguments: list[str]) -> None:

@@ -33,6 +33,7 @@ KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TQDM_DISABLE": "1",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "COURSE_PROGRESS": "off",
 }
 REUSED = pytest.StashKey[list[str]]()
 LENIENT = "--lenient-budget"

@@ -15,12 +15,14 @@ from bs4 import BeautifulSoup, Tag
 LOADING = ("src", "srcset", "poster", "data")
 CSS_URL = re.compile(r"(?:url\(|@import)\s*['\"]?\s*((?:https?:)?//[^'\")\s]+)")
 FILE_NAME = re.compile(r"[\w./-]+\.(?:png|jpe?g|svg|gif|webp)", re.IGNORECASE)
+MOST_BYTES = 2_000_000
+MOST_DATA = 300_000  # bytes of numbers that the moving pictures of a page hold
 BUTTONS = ("hidden", "submit", "button", "reset")
 
 
 def faults(site: Path) -> list[str]:
     """All faults of all pages."""
-    return [*dead_links(site), *unreadable(site), *other_hosts(site)]
+    return [*dead_links(site), *unreadable(site), *other_hosts(site), *heavy(site)]
 
 
 def html_pages(site: Path) -> list[Path]:
@@ -67,6 +69,28 @@ def other_hosts(site: Path) -> list[str]:
         for path in styles
         for address in CSS_URL.findall(path.read_text(encoding="utf-8"))
     ]
+
+
+def heavy(site: Path, limit: int = MOST_BYTES, data: int = MOST_DATA) -> list[str]:
+    """Pages that weigh too much, with their own pictures, or whose moving pictures hold too much.
+
+    What all pages share is not counted.
+    """
+    found = []
+    for path in html_pages(site):
+        weight = path.stat().st_size + sum(p.stat().st_size for p in _pictures(path))
+        numbers = sum(len(s.text) for s in _parse(path).select("script[type='application/json']"))
+        for what, bytes_, most in (("weighs", weight, limit), ("holds data of", numbers, data)):
+            if bytes_ > most:
+                told = f"{what} {bytes_ / 1e6:.2f} MB; {most / 1e6:g} MB are allowed"
+                found.append(f"{path.relative_to(site)}: {told}")
+    return found
+
+
+def _pictures(path: Path) -> set[Path]:
+    sources = (tag.get("src", "") for tag in _parse(path).find_all("img"))
+    found = ((path.parent / unquote(source)).resolve() for source in sources if source)
+    return {picture for picture in found if picture.is_file()}
 
 
 def _internal_links(path: Path) -> Iterator[str]:

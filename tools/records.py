@@ -45,7 +45,11 @@ def inputs_digest(root: Path, *sources: Path) -> str:
     for path in _files(*sources, root / "constraints.txt", root / "course_lib"):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(path.read_bytes() + b"\0")
-    settings = sorted(item for item in os.environ.items() if item[0].startswith("COURSE_"))
+    settings = sorted(
+        item
+        for item in os.environ.items()
+        if item[0].startswith("COURSE_") and item[0] != "COURSE_PROGRESS"
+    )
     digest.update(repr((platform.python_version(), _version("torch"), settings)).encode())
     return digest.hexdigest()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from tools import pages, records, tables
+from tools import pages, records, slides, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ("book", "exercises", "solutions", "_config.yml", "_toc.yml")
@@ -72,7 +72,10 @@ def demand_current(root: Path) -> None:
 
 
 def stage(root: Path, source: Path) -> None:
-    """Copy the book to `source`, with executed notebooks and filled tables."""
+    """Copy the book to `source`, with executed notebooks and filled tables.
+
+    Raises SiteError when a table cannot be made, or too few wrong answers are caught.
+    """
     shutil.rmtree(source, ignore_errors=True)
     for name in BOOK:
         if (root / name).is_dir():
@@ -83,24 +86,30 @@ def stage(root: Path, source: Path) -> None:
             shutil.copy(root / name, source / name)
     for page in sorted(source.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
-        page.write_text(tables.fill(text, root, page.relative_to(source)), encoding="utf-8")
+        try:
+            filled = tables.fill(text, root, page.relative_to(source))
+        except ValueError as error:
+            raise SiteError(str(error)) from error
+        page.write_text(filled, encoding="utf-8")
     for path in tables.notebooks(root):
         executed = records.record_path(root, root / path).with_suffix(".ipynb")
         notebook = nbformat.read(executed, as_version=4)
         for cell in notebook.cells:
             dress(cell, root, path)
         nbformat.write(notebook, source / path)
+    slides.write(root, source / "book" / "static" / "slides", f"../{slides.MATHJAX}")
     config = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))
     config["execute"]["execute_notebooks"] = "off"
     (source / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
 def dress(cell: nbformat.NotebookNode, root: Path, path: Path) -> None:
-    """Prepare one executed cell for its page: tables, and texts for pictures.
+    """Prepare one executed cell for its page: tables, texts for pictures, nothing for lecturers.
 
     A picture's output may carry its text as metadata, `{"image/png": {"alt": "..."}}`; without it
     the cell's own `mystnb.image.alt` holds.
     """
+    cell.metadata.pop("course", None)
     if cell.cell_type == "markdown":
         cell.source = tables.fill(cell.source, root, path)
         return

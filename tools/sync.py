@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOK_FOLDERS = ("book", "solutions", "exercises")
+NOTEBOOK_FOLDERS = ("book", "solutions", "exercises", "assignments")
 
 # Lines that hold the address, as (file, what stands before it on its line, the value).
 LINES = (
     ("_config.yml", "  url: ", "{url}"),
     ("_config.yml", "  branch: ", "{edition}"),
+    ("_config.yml", "  baseurl: ", "{site}"),
     ("CITATION.cff", "repository-code: ", "{url}"),
     ("CITATION.cff", "url: ", "{site}"),
     (".github/ISSUE_TEMPLATE/config.yml", "    url: ", "{url}/discussions"),

@@ -4,11 +4,9 @@ A page holds `<!-- generated: NAME --> ... <!-- end -->`; `fill` puts the text f
 Every number comes from the records and outputs in `_build/notebooks` or from a run made here.
 """
 
-import json
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,9 @@ import nbformat
 import yaml
 
 from course_lib.claims.card import interval
-from course_lib.runtime import write_file
-from tools import records
+from tools import bench_page, history, records, scaling, set_cards, teaching, topics
+from tools.course_map import course_map
+from tools.markdown import plain, relative, table
 
 CLAIM = "application/vnd.course.claim+json"
 REGION = re.compile(r"<!-- generated: (\w+) -->.*?<!-- end -->", re.DOTALL)
@@ -72,13 +71,11 @@ def chapter_table(root: Path, page: Path) -> str:
     """One row per chapter: links, the claims it tests, what it costs."""
     rows = []
     for chapter in chapters(root):
-        below = ", ".join(
-            f"[{path.parts[0]}]({_relative(path, page)})" for path in chapter.sections
-        )
+        below = ", ".join(f"[{path.parts[0]}]({relative(path, page)})" for path in chapter.sections)
         found = _claims(root, chapter.notebook)
         name = _link(root, page, chapter.notebook)
         rows.append((name, below, _counts(found), _cost(root, chapter.notebook)))
-    return _table(("Chapter", "Practice", "Claims tested", "Measured cost"), rows)
+    return table(("Chapter", "Practice", "Claims tested", "Measured cost"), rows)
 
 
 def ledger(root: Path, page: Path) -> str:
@@ -92,7 +89,7 @@ def ledger(root: Path, page: Path) -> str:
             parts += [
                 f"## {_link(root, page, chapter.notebook)}",
                 _counts(found) + ".",
-                _table(
+                table(
                     ("The paper states", "Measured here", "Band over seeds", "Needed", "Status"),
                     rows,
                 ),
@@ -100,25 +97,71 @@ def ledger(root: Path, page: Path) -> str:
     return "\n\n".join([f"In all {_counts(everything)}.", *parts])
 
 
+def claims(root: Path) -> list[dict[str, Any]]:
+    """Every claim of every chapter, as its last run recorded it."""
+    return [claim for chapter in chapters(root) for claim in _claims(root, chapter.notebook)]
+
+
+def changes(root: Path, page: Path) -> str:
+    """What moved since the editions that are stored."""
+    return history.page_of(root, history.of(claims(root)))
+
+
 def check_table(root: Path, page: Path) -> str:
-    """How many named wrong answers each exercise's check rejects."""
-    rows = [(row["title"], str(row["wrong"]), str(row["caught"])) for row in catch_rates(root)]
-    return _table(("Exercise", "Wrong answers tried", "Rejected"), rows)
+    """How many named wrong answers lose what they should, by chapter, problem set and in all.
+
+    Raises ValueError when they are too few.
+    """
+    from tools import caught
+
+    found = [
+        (f"[{title}]({relative(notebook, page)})", caught.of_chapter(name))
+        for name, title, notebook in teaching.chapters_with_exercises(root)
+    ]
+    for one in set_cards.cards(root):
+        rate = caught.Rate(one["name"], one["judged"], one["wrong"], one["caught"])
+        found.append((plain(one["title"]), rate))
+    rates = [rate for _, rate in found]
+    share = caught.in_all(rates)
+    rows = [(name, str(r.questions), str(r.wrong), str(r.caught)) for name, r in found]
+    sums = [sum(getattr(r, part) for r in rates) for part in ("questions", "wrong", "caught")]
+    rows.append(("**All**", str(sums[0]), str(sums[1]), f"{sums[2]}, which is **{share:.1%}**"))
+    return table(("Chapter or problem set", "Questions", "Wrong answers tried", "Caught"), rows)
 
 
-def catch_rates(root: Path) -> list[dict[str, Any]]:
-    """`tools.exercises.catch_rates()`, kept until the library or the wrong answers change."""
-    kept = root / "_build" / "checks.json"
-    key = records.inputs_digest(root, root / "tests" / "wrong_answers", root / "tools")
-    if kept.exists():
-        known = json.loads(kept.read_text(encoding="utf-8"))
-        if known["inputs"] == key:
-            return known["rates"]
-    from tools.exercises import catch_rates as measure
+def mutant_table(root: Path, page: Path) -> str:
+    """How many small edits of the solutions are rejected, by chapter and problem set.
 
-    rates = measure()
-    write_file(kept, json.dumps({"inputs": key, "rates": rates}, indent=2) + "\n")
-    return rates
+    What survives is listed for chapters alone: in a problem set it is a part of the key.
+    """
+    from tools import mutants
+
+    exercises = [(one, mutants.results(one.notebook.stem)) for one in chapters(root)]
+    found = [(_link(root, page, one.notebook), mutants.counts(rows)) for one, rows in exercises]
+    found += [(plain(one["title"]), one["mutants"]) for one in set_cards.cards(root)]
+    total = {part: sum(counted[part] for _, counted in found) for part in mutants.counts([])}
+    rows = [
+        (
+            name,
+            str(counted["killed"]),
+            str(counted["alive"]),
+            f"{mutants.rate(counted):.1%}" if counted["killed"] else "not measured",
+            str(counted["equivalent"]),
+            str(counted["stillborn"]),
+        )
+        for name, counted in [*found, ("**All**", total)]
+    ]
+    heads = ("Chapter or problem set", "Rejected", "Accepted", "Rate", "No error", "Do not run")
+    alive = [
+        f"- {plain(row['exercise'])}: `{one['change']}`"
+        for _, rows in exercises
+        for row in rows
+        for one in row["open"]
+    ]
+    told = "No error in an exercise is accepted."
+    if alive:
+        told = "Edits of exercises that are accepted though they are errors:\n\n" + "\n".join(alive)
+    return f"{table(heads, rows)}\n\n{told}"
 
 
 def run_times(root: Path, page: Path) -> str:
@@ -145,7 +188,7 @@ def run_times(root: Path, page: Path) -> str:
         f"and {records.PEAK_MB_BUDGET:.0f} MB; the tests name one that takes more and fail on more "
         "memory or twice the time."
     )
-    return f"{limits}\n\n{_table(heads, rows)}"
+    return f"{limits}\n\n{table(heads, rows)}"
 
 
 def cost(root: Path, page: Path) -> str:
@@ -154,12 +197,53 @@ def cost(root: Path, page: Path) -> str:
     return f"{_cost(root, page)}, no download, measured on {record.machine}"
 
 
+def crowding(root: Path, page: Path) -> str:
+    """The picture of the landing page."""
+    from course_lib.widgets.crowding import crowding_explorable
+
+    return _raw(crowding_explorable().html)
+
+
+def map_of_chapters(root: Path, page: Path) -> str:
+    """Which chapter builds on which, as a picture of links."""
+    return _raw(course_map(root, page))
+
+
+def topic_finder(root: Path, page: Path) -> str:
+    """One row per term: where it is taught, practised, computed, and which claims are about it."""
+    everything = claims(root)
+    found = topics.topics(root, [(one.notebook, list(one.sections)) for one in chapters(root)])
+    rows = []
+    for topic in found:
+        told = ((c["paper"], f"{c['states']} {c['measures']}") for c in everything)
+        about = (paper for paper, said in told if topic.pattern.search(said))
+        papers = list(dict.fromkeys(about))[: topics.MOST]
+        rows.append(
+            (
+                f"{{term}}`{topic.term}`",
+                ", ".join(_link(root, page, path) for path in topic.chapters),
+                ", ".join(f"[{n}]({relative(path, page)})" for path, n in topic.exercises),
+                ", ".join(f"`{name}`" for name in topic.functions),
+                " ".join(f"{{cite:p}}`{paper}`" for paper in papers),
+            )
+        )
+    return table(("Term", "Chapters", "Exercises", "In `course_lib`", "Claims of"), rows)
+
+
 GENERATORS = {
+    "topics": topic_finder,
+    "crowding": crowding,
+    "map": map_of_chapters,
     "chapters": chapter_table,
     "ledger": ledger,
+    "history": changes,
     "checks": check_table,
+    "mutants": mutant_table,
     "runtimes": run_times,
+    "benchmarks": bench_page.page_of,
     "cost": cost,
+    **scaling.GENERATORS,
+    **teaching.GENERATORS,
 }
 
 
@@ -184,7 +268,7 @@ def _counts(claims: Sequence[dict[str, Any]]) -> str:
 
 
 def _claim_row(claim: dict[str, Any]) -> tuple[str, ...]:
-    measured = f"**{claim['value']:.4g}**: {_plain(claim['measures'])}"
+    measured = f"**{claim['value']:.4g}**: {plain(claim['measures'])}"
     if claim["full"] is not None:
         measured += f"; at full size {claim['full']:.4g}"
     band = "no stored runs"
@@ -192,15 +276,14 @@ def _claim_row(claim: dict[str, Any]) -> tuple[str, ...]:
         band = f"{interval(*claim['band'])}, {claim['n_seeds']} seeds"
     status = f"**{claim['status']}**"
     if claim["contested"]:
-        status += f"; contested: {_plain(claim['contested'])}"
-    source = f"{{cite:p}}`{claim['paper']}`, {_plain(claim['where'])}"
-    states = f"{_plain(claim['states'])} {source}"
+        status += f"; contested: {plain(claim['contested'])}"
+    source = f"{{cite:p}}`{claim['paper']}`, {plain(claim['where'])}"
+    states = f"{plain(claim['states'])} {source}"
     return states, measured, band, interval(*claim["expected"]), status
 
 
-def _plain(text: str) -> str:
-    """Text without Markdown's meanings; `_table` takes care of the bar."""
-    return re.sub(r"([\\`*_$<\[\]])", r"\\\1", text)
+def _raw(page: str) -> str:
+    return f"````{{raw}} html\n{page}\n````"
 
 
 def _cost(root: Path, notebook: Path) -> str:
@@ -209,16 +292,4 @@ def _cost(root: Path, notebook: Path) -> str:
 
 
 def _link(root: Path, page: Path, notebook: Path) -> str:
-    return f"[{title(root, notebook)}]({_relative(notebook, page)})"
-
-
-def _relative(target: Path, page: Path) -> str:
-    return Path(os.path.relpath(target, page.parent)).as_posix()
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
-        for line in lines
-    )
+    return f"[{title(root, notebook)}]({relative(notebook, page)})"

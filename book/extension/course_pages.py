@@ -1,15 +1,19 @@
-"""What the book adds to Sphinx: MathJax from the book itself, and names for the fold-out menus."""
+"""What the book adds to Sphinx: MathJax from itself, names of menus, and cards for shared links."""
 
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 # One file that loads no fonts, so formulas also show on pages opened without a server.
 MATHJAX = "mathjax/tex-svg-full.js"
+DESCRIPTION = 200  # letters that a shared link shows of a page
+CARD = "Five arrows at equal angles in the plane: five features in two dimensions."
 
 
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
@@ -34,6 +38,30 @@ def name_menus(app: Sphinx, page: str, template: str, context: dict[str, Any], _
     context["generate_toctree_html"] = named
 
 
+def add_card(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Say to whoever shows a link to the page (OpenGraph): title, first sentences, picture."""
+    if doctree is None:
+        return
+    base = app.config.html_baseurl
+    first = next(iter(doctree.findall(nodes.paragraph)), None)
+    said = " ".join(first.astext().split()) if first else ""
+    about = {
+        "og:type": "article",
+        "og:site_name": app.config.html_title,
+        "og:title": nodes.Element.astext(next(iter(doctree.findall(nodes.title)))),
+        "og:description": said if len(said) <= DESCRIPTION else f"{said[: DESCRIPTION - 1]}…",
+        "og:url": f"{base}{page}.html",
+        "og:image": f"{base}_static/card.png",
+        "og:image:alt": CARD,
+        "twitter:card": "summary_large_image",
+    }
+    context["metatags"] = context.get("metatags", "") + "".join(
+        f'\n<meta property="{name}" content="{escape(value)}">' for name, value in about.items()
+    )
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx; raises ExtensionError if the package that carries MathJax is missing."""
     if find_spec("sphinx-mathjax-offline") is None:
@@ -43,5 +71,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
         )
     app.config.mathjax_path = MATHJAX
     app.connect("html-page-context", name_menus, priority=900)
+    app.connect("html-page-context", add_card)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -16,7 +16,7 @@ from course_lib.activations.interventions import (
     ReplaceSubspace,
     Splice,
 )
-from course_lib.activations.sites import Site, find
+from course_lib.activations.sites import Site, find, n_blocks
 from course_lib.activations.store import Store
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "find",
     "harvest",
     "intervene",
+    "n_blocks",
     "read",
     "record",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from course_lib import runtime, validate
+from course_lib import files, parallel, runtime, validate
 from course_lib.activations.hooks import read
 from course_lib.activations.shards import SHARD_KEY, write_shard
 from course_lib.activations.sites import Site
@@ -42,7 +42,8 @@ def harvest(
 
     In files, a shard is written whole or not at all and depends on its own sequences alone. So a
     harvest that was stopped, even killed, is called again with the same arguments and makes what is
-    missing: no row twice, none lost.
+    missing: no row twice, none lost. Under torchrun each of the processes makes its own part of the
+    missing shards and gets the whole store; without a path each makes all.
 
     Args:
         tokens: all sequences; `torch.from_numpy(np.memmap(...))` where they do not fit into memory.
@@ -58,13 +59,14 @@ def harvest(
         TypeError, ValueError: for tokens, sites or a folder that do not fit, and activations that
             are not finite, in `dtype` at least.
         OSError: the disk is full; make room and call it again.
+        files.InUse: another run harvests into this folder.
     """
     chosen = [sites] if isinstance(sites, (str, Site)) else list(sites)
     kept = _kept(tokens, keep)
     validate.positive_int("batch_size", batch_size)
     validate.positive_int("shard_rows", shard_rows)
     folder = None if path is None else Path(path)
-    with _evaluating(model):
+    with _evaluating(model), ExitStack() as held:
         sample = _run(model, chosen, tokens[:1])
         for site, x in sample.items():
             if x.ndim != 3 or x.shape[1] != tokens.shape[1]:
@@ -83,15 +85,19 @@ def harvest(
             shape=list(tokens.shape),
             shards=_plan(kept, kept.numel() if folder is None else shard_rows),
         )
-        missing = [0] if folder is None else _begin(folder, index)
-        made = _shards(model, chosen, tokens, kept, index, missing, batch_size)
         if folder is None:
+            made = _shards(model, chosen, tokens, kept, index, [0], batch_size)
             return Store(index, [shard for _, shard in made])
-        for number, shard in made:
+        held.enter_context(parallel.processes())
+        parallel.from_first(lambda: held.enter_context(files.only_writer(folder / INDEX)))
+        missing = parallel.from_first(lambda: _begin(folder, index))
+        own = missing[parallel.rank() :: parallel.size()]
+        for number, shard in _shards(model, chosen, tokens, kept, index, own, batch_size):
             labels = {name: shard[name] for name in LABELS}
             for site in index.sites:
                 file = file_of(folder, site, number)
                 write_shard(file, {SHARD_KEY: shard[site], **labels})
+        parallel.wait()
     return Store(index, folder)
 
 

@@ -146,13 +146,22 @@ def find(model: nn.Module, name: str | Site) -> Site:
     return site
 
 
+def n_blocks(model: nn.Module) -> int:
+    """How many blocks a model has whose sites have standard names.
+
+    Raises ValueError for a model of no known family.
+    """
+    layout = _layout(model)
+    if layout is None:
+        raise ValueError(f"{type(model).__name__} has no blocks with standard names.")
+    return len(model.get_submodule(layout[0]))
+
+
 def _offer(model: nn.Module) -> str:
     layout = _layout(model)
     if layout is None:
         return ""
-    blocks, sites = layout
-    last = len(model.get_submodule(blocks)) - 1
-    return f"blocks.0 to blocks.{last}, each with {', '.join(sites)}"
+    return f"blocks.0 to blocks.{n_blocks(model) - 1}, each with {', '.join(layout[1])}"
 
 
 def _standard(model: nn.Module, block: str, name: str) -> Site | None:

@@ -19,7 +19,11 @@ from course_lib.checks import (  # noqa: F401, I001  (registers exercises, in th
     inside_a_transformer,
     linear_representations,
     probing,
+    world_models,
     not_linear,
+    causal_tests,
+    steering_vectors,
+    steering_with_latents,
 )
 from course_lib.checks.core import Case, Exercise, Report, Result, cases, exercises, run
 from course_lib.checks.feedback import Progress, check, progress

@@ -121,10 +121,11 @@ def cases(name: str, seed: int = SEED) -> list[Case]:
 def run(name: str, attempt: Any, seed: int = SEED) -> Report:
     """Judge an answer without printing. Never raises for a wrong answer."""
     found = find(name)
-    return Report(found, tuple(_run_case(c, attempt, found) for c in cases(name, seed)))
+    return Report(found, tuple(run_case(c, attempt, found) for c in cases(name, seed)))
 
 
-def _run_case(case: Case, attempt: Any, exercise: Exercise) -> Result:
+def run_case(case: Case, attempt: Any, exercise: Exercise) -> Result:
+    """Call the attempt on copies of the inputs and judge what comes back. Never raises for it."""
     if not callable(attempt):
         what = "None" if attempt is None else f"a {type(attempt).__name__}"
         message = f"the check was given {what}; give it your function itself, without brackets"
@@ -134,16 +135,27 @@ def _run_case(case: Case, attempt: Any, exercise: Exercise) -> Result:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(SEED)
             output = case.call(attempt, **inputs)
-        message = _changed_in_place(case.inputs, inputs) or case.judge(output, **case.inputs)
+        changed = _changed_in_place(case.inputs, inputs)
+        if changed is not None:
+            return Result(case.title, _refusal(exercise.find_the_bug), changed, case.hint)
+        return judge_output(case, output, find_the_bug=exercise.find_the_bug)
     except Exception as error:
         frame = _student_line(error)
         if _is_stub(error, frame[1]):
             return Result(case.title, NOT_DONE, "the stub still stands", case.hint)
         return Result(case.title, WRONG, _describe(error, *frame), case.hint)
+
+
+def judge_output(case: Case, output: Any, *, find_the_bug: bool = False) -> Result:
+    """The verdict on what `case.call` returned, wherever that ran."""
+    message = case.judge(output, **case.inputs)
     if message is None:
         return Result(case.title, PASSED)
-    verdict = NOT_DONE if exercise.find_the_bug else WRONG
-    return Result(case.title, verdict, message, case.hint)
+    return Result(case.title, _refusal(find_the_bug), message, case.hint)
+
+
+def _refusal(find_the_bug: bool) -> str:
+    return NOT_DONE if find_the_bug else WRONG
 
 
 def _copy(value: Any) -> Any:

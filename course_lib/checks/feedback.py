@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import textwrap
 from dataclasses import dataclass
 from html import escape
@@ -20,6 +21,7 @@ from course_lib.checks.core import (
     find,
     run,
 )
+from course_lib.study import store
 
 _MARKS = {PASSED: "✓", WRONG: "✗", NOT_DONE: "○"}
 WIDTH = 70
@@ -42,12 +44,30 @@ def check(name: str, attempt: Any, otherwise: Any = None, seed: int = SEED) -> A
         print(f"○ {exercise.title}: this is course_lib's own function, not yours. Check yours.")
     else:
         report = run(name, attempt, seed)
-        print(_summary(report, goes_on=otherwise is not None))
+        print(summary(report, goes_on=otherwise is not None))
+        _remember(report, attempt)
     _latest[name] = report
     return attempt if report.passed else otherwise
 
 
-def _summary(report: Report, goes_on: bool) -> str:
+def _remember(report: Report, attempt: Any) -> None:
+    """Keep what was tried on this machine; an open answer and a printed solution are no tries."""
+    if report.verdict == NOT_DONE or _is_printed_solution(attempt):
+        return
+    passed = sum(result.verdict == PASSED for result in report.results)
+    cases = len(report.results)
+    store.add("check", name=report.exercise.name, done=report.passed, passed=passed, cases=cases)
+
+
+def _is_printed_solution(attempt: Any) -> bool:
+    """Whether the cell that defines `attempt` is one of the solved notebook."""
+    parts = [attempt, *vars(attempt).values()] if isinstance(attempt, type) else [attempt]
+    files = {part.__code__.co_filename for part in parts if hasattr(part, "__code__")}
+    return any("### BEGIN SOLUTION" in line for f in files for line in linecache.getlines(f))
+
+
+def summary(report: Report, goes_on: bool) -> str:
+    """What a reader is told; `goes_on`: something else stands in for a wrong answer."""
     title, results = report.exercise.title, report.results
     failed = [result for result in results if result.verdict != PASSED]
     lines = [_line(result) for result in results]

@@ -15,6 +15,7 @@ STATUS_COLOR = {
     "partly reproduced": "#a07800",
     "contradicted at this size": "#c0392b",
     "not yet run over many seeds": "#6b7280",
+    "asked of another model": "#6b7280",
 }
 WIDTH, HEIGHT, MARGIN, AXIS_Y = 360, 56, 26, 28
 
@@ -31,7 +32,13 @@ def interval(low: float | None, high: float | None) -> str:
 def summary(claim: Claim) -> str:
     """The numbers of a card in one sentence."""
     text = f"This run: {claim.value:.3g}. The statement needs {interval(*claim.expected)}."
-    if claim.runs is not None:
+    if claim.other_model:
+        text += (
+            f" It is of the model {claim.model!r} and judged by "
+            f"no band; the {len(claim.runs.values)} stored seeds are of {claim.runs.model!r} and "
+            f"lie between {min(claim.runs.values):.3g} and {max(claim.runs.values):.3g}."
+        )
+    elif claim.runs is not None:
         n = len(claim.runs.values)
         met = round(claim.share_expected * n)
         text += (
@@ -78,7 +85,7 @@ def card_html(claim: Claim) -> str:
 
 def strip(claim: Claim) -> str:
     """An SVG number line: band shaded, needed interval as a thick line, seeds, own value."""
-    runs = claim.runs
+    runs = None if claim.other_model else claim.runs
     marks = [claim.value, *(edge for edge in claim.expected if edge is not None)]
     if runs is not None:
         marks += [*runs.values, *runs.band, *([runs.full] if runs.full is not None else [])]

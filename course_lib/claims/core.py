@@ -14,6 +14,7 @@ from typing import Any
 from course_lib import runtime
 
 MIME_TYPE = "application/vnd.course.claim+json"
+OTHER_MODEL = "asked of another model"  # the status of a claim that has no stored runs of it
 
 
 class ClaimFailed(AssertionError):
@@ -29,11 +30,13 @@ class StoredRuns:
         band: (low, high), the 99.9 % prediction interval for one more seed, never narrower than the
             values themselves nor than 2 % of their mean to either side.
         full: the value at COURSE_SCALE=full, None until it has been run.
+        model: the model that was asked, "" for a claim about none of `open_world`.
     """
 
     values: tuple[float, ...]
     band: tuple[float, float]
     full: float | None = None
+    model: str = ""
 
 
 def stored_runs(name: str) -> StoredRuns | None:
@@ -54,7 +57,8 @@ def stored_runs(name: str) -> StoredRuns | None:
     entry = content["claims"].get(key)
     if entry is None:
         return None
-    return StoredRuns(tuple(entry["values"]), tuple(entry["band"]), entry.get("full"))
+    values, band = tuple(entry["values"]), tuple(entry["band"])
+    return StoredRuns(values, band, entry.get("full"), entry.get("model", ""))
 
 
 def digest(claims: dict[str, Any]) -> str:
@@ -80,16 +84,24 @@ class Claim:
     contested: str = ""
     runs: StoredRuns | None = None
     scale: str = "quick"
+    model: str = ""
+
+    @property
+    def other_model(self) -> bool:
+        """Whether the stored runs asked another model, and so say nothing about this value."""
+        return self.runs is not None and self.runs.model != self.model
 
     @cached_property
     def share_expected(self) -> float | None:
-        """Share of the stored runs that lie in `expected`; None without stored runs."""
-        if self.runs is None:
+        """Share of the stored runs that lie in `expected`; None without runs of this model."""
+        if self.runs is None or self.other_model:
             return None
         return sum(self._expects(value) for value in self.runs.values) / len(self.runs.values)
 
     @property
     def status(self) -> str:
+        if self.other_model:
+            return OTHER_MODEL
         if self.share_expected is None:
             return "not yet run over many seeds"
         if self.share_expected == 1:
@@ -142,6 +154,7 @@ def claim(
     expected: tuple[float | None, float | None],
     refuted_if: str,
     contested: str = "",
+    model: str = "",
 ) -> Claim:
     """Hold a measured value to the stored runs, show the card, and return the claim.
 
@@ -155,10 +168,11 @@ def claim(
         expected: (low, high) that the statement needs at this size; None for an open end.
         refuted_if: what outcome would refute the statement.
         contested: a sentence on who disputes it, if anyone does.
+        model: the name given to `course_lib.models.open_world`, where the value depends on it.
 
     Raises:
         ClaimFailed: when the value lies outside the band of the stored runs (at quick size; at full
-            size the value is shown beside them and not held to them).
+            size, or of another model than theirs, it is shown beside them and not held to them).
         ValueError: for a name without a chapter or an empty expected interval.
     """
     _split(name)
@@ -168,11 +182,12 @@ def claim(
     scale = "full" if runtime.full_scale() else "quick"
     shown = Claim(
         name, value, paper, where, states, measures, refuted_if, expected, contested,
-        stored_runs(name), scale,
+        stored_runs(name), scale, model,
     )  # fmt: skip
     _show(shown)
     recording = os.environ.get("COURSE_CLAIMS") == "record"
-    if not math.isfinite(value) or not (shown.in_band or recording or scale == "full"):
+    free = recording or scale == "full" or shown.other_model
+    if not math.isfinite(value) or not (shown.in_band or free):
         band = "finite" if shown.runs is None else "in [{:.4g}, {:.4g}]".format(*shown.runs.band)
         raise ClaimFailed(
             f"{name} is {value:.4g}; over the stored seeds it is {band}. Either the measurement "

@@ -8,9 +8,10 @@ activations made of both, of smooth functions, or of features of two dimensions:
 
 Worlds of tokens: stories in two languages, board games (Othello, the torus game), arithmetic on a
 circle (the calendar, moving sums), repeating, tasks shown in context or told in a word, journeys on
-a map, and captions of scenes that come with a picture. `sample` gives `Sequences`, tokens with the
-truth of each (`concepts` asks it token by token); `log_prob` is the law, and with it the loss that
-no model can beat.
+a map, clauses whose nouns share first tokens, and captions of scenes that come with a picture.
+`sample` gives `Sequences`, tokens with the truth of each (`concepts` asks it token by token);
+`log_prob` is the law, and with it the loss that no model can beat. `Retold` gives the stories to a
+model of transformers, in its tokens.
 
 Vocabularies: unembedding matrices in which the concepts of every word, or its categories, are
 planted.
@@ -47,8 +48,10 @@ from course_lib.data.planes import OneFeatureAtATime, planar_points
 from course_lib.data.planted import PlantedActivations
 from course_lib.data.quiet import QuietLabels
 from course_lib.data.repeat import RepeatCopy
+from course_lib.data.retold import Retold
 from course_lib.data.rules import TripleRules
 from course_lib.data.scenes import TwoViewScenes
+from course_lib.data.shared_start import SharedStarts
 from course_lib.data.sparse import (
     AntiCorrelatedPairs,
     CorrelatedPairs,
@@ -86,6 +89,8 @@ __all__ = [
     "QuietLabels",
     "RareFeatures",
     "RepeatCopy",
+    "Retold",
+    "SharedStarts",
     "SparseFeatures",
     "StoryWorld",
     "TorusGame",

@@ -4,7 +4,7 @@ Toy models of superposition, classifiers, a network with or without negative wei
 answers from the few inputs it attends to, all batched over instances; a GPT that reads in one
 sitting, a GRU that reads and then writes, a small convolutional network; one trainer for these
 three. `load(name)` gives those that come with the course trained, `card(name)` what is known of
-them.
+them, `open_world(name)` a language model and the documents it is asked about.
 """
 
 from course_lib.models.attention import TopKAttention
@@ -15,7 +15,7 @@ from course_lib.models.gru import GRU, GRUConfig
 from course_lib.models.mlp import MLP
 from course_lib.models.toy import ToyModel
 from course_lib.models.training import Trainer
-from course_lib.models.zoo import Card, card, load, names
+from course_lib.models.zoo import Card, card, load, names, open_world
 
 __all__ = [
     "CNN",
@@ -34,5 +34,6 @@ __all__ = [
     "card",
     "load",
     "names",
+    "open_world",
     "pgd",
 ]

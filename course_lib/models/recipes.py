@@ -33,7 +33,8 @@ class Recipe:
         measure: of the trained model and its world, the numbers of its card.
         bands: for some of these, the lowest and the highest that a training may end with.
         accuracy: of the trained model and its world, what can be read out of each attribute.
-        n_snapshots: steps along training whose weights are kept.
+        n_snapshots: how many steps along training have their weights kept, evenly in logarithm.
+        snapshots: or which.
         seed: of the initial weights and of the training batches.
     """
 
@@ -44,6 +45,7 @@ class Recipe:
     bands: Mapping[str, Band]
     accuracy: Callable[[Any, Any], Mapping[str, dict[str, float]]] = measures.token_accuracy
     n_snapshots: int = 0
+    snapshots: tuple[int, ...] = ()
     seed: int = 0
 
     def make_world(self) -> Any:
@@ -75,12 +77,19 @@ TORUS = Recipe(
     accuracy=measures.game_accuracy,
     n_snapshots=12,
 )
+SHORT_TORUS = replace(  # for other seeds of the same
+    TORUS,
+    training={"steps": 1000, "batch_size": 256, "lr": 3e-3},
+    bands={"legal": (0.97, 1.0), "excess": (0.0, 0.1)},
+    n_snapshots=0,
+)
 ARITHMETIC = Recipe(
     world=("CalendarArithmetic", {}),
     config=gpt(d_model=64, n_heads=4, n_layers=1),
     training={"steps": 3000, "batch_size": 256, "lr": 3e-3},
     measure=measures.calendar,
     bands={"weekdays": (1.0, 1.0), "months": (1.0, 1.0), "excess": (0.0, 0.01)},
+    snapshots=(655, 669, 684),  # it knows 59, 71 and 78 % of the sums
 )
 REPEAT = Recipe(
     world=("RepeatCopy", {}),
@@ -192,6 +201,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             bands={"legal": (0.999, 1.0), "excess": (0.0, 0.005)},
         ),
     },
+    "torus_1": {"quick": replace(SHORT_TORUS, seed=1)},
+    "torus_2": {"quick": replace(SHORT_TORUS, seed=2)},
 }
 
 

@@ -30,7 +30,7 @@ def make(name: str, how: Recipe, folder: Path, *, scale: str, device: torch.devi
     world = how.make_world()
     model = how.make_model(world).to(device)
     steps = how.training["steps"]
-    snapshots = log_spaced(steps, how.n_snapshots) if how.n_snapshots else ()
+    snapshots = log_spaced(steps, how.n_snapshots) if how.n_snapshots else how.snapshots
     checkpoint = folder / f"{name}.training.pt"
     trainer = Trainer(
         model, world, **how.training, seed=how.seed, checkpoint=checkpoint, snapshots=snapshots

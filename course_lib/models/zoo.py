@@ -108,9 +108,10 @@ def load(name: str, *, step: int | None = None) -> nn.Module:
     folder = _card_path(name).parent
     if step is not None and step not in told.snapshots:
         raise ValueError(f"step is {step}; {name} was kept at the steps {told.snapshots}.")
-    file = f"{told.name}{SNAPSHOTS if step is not None else ''}.safetensors"
+    along = step is not None and step != told.training["steps"]
+    file = f"{told.name}{SNAPSHOTS if along else ''}.safetensors"
     tensors = _read(folder / file, told.sha256.get(file, ""))
-    if step is not None:
+    if along:
         start = f"{step}/"
         tensors = {
             key.removeprefix(start): value
@@ -120,6 +121,21 @@ def load(name: str, *, step: int | None = None) -> nn.Module:
     model_class, config_class = MODELS[told.model]
     model = model_class(config_class(**told.config))
     return fill(model, tensors)
+
+
+def open_world(name: str) -> tuple[nn.Module, Any]:
+    """A language model, and the world whose documents it is asked about.
+
+    A model of the course comes with its own world. Any other reads the documents of the story
+    world in its own tokens; see `course_lib.data.Retold`. Arguments and errors as for `load`.
+    """
+    model = load(name)
+    if _card_path(name) is not None:
+        return model, card(name).make_world()
+    from course_lib.data import Retold
+    from course_lib.models.hub import load_tokenizer
+
+    return model, Retold(card("story").make_world(), load_tokenizer(name))
 
 
 def fill(model: nn.Module, tensors: dict[str, Tensor]) -> nn.Module:
@@ -174,16 +190,17 @@ def store(
 ) -> Card:
     """Write a model's files into a folder, and return its card with their checksums.
 
-    Weights along training are stored in half precision.
+    Weights along training are stored in half precision, and those of its end once, whole.
     """
     from safetensors.torch import save
 
     contents = {f"{told.name}.safetensors": save(weights)}
-    if snapshots:
+    along = {step: kept for step, kept in snapshots.items() if step != told.training["steps"]}
+    if along:
         contents[f"{told.name}{SNAPSHOTS}.safetensors"] = save(
             {
                 f"{step}/{key}": tensor.half()
-                for step, tensors in snapshots.items()
+                for step, tensors in along.items()
                 for key, tensor in tensors.items()
             }
         )

@@ -151,6 +151,8 @@ def _divergence(ax: Axes, found: SteeringReport, budget: float | None) -> None:
         ax.annotate("budget", (s[0], budget), xytext=(0, 3), textcoords="offset points")
     ax.set(title="Cost elsewhere", xlabel="strength", ylabel="KL (nats a token)")
     ax.set(xscale="log", yscale="log")
+    ax.set_xticks(s.tolist(), [f"{strength:g}" for strength in s.tolist()])
+    ax.set_xticks([], minor=True)
 
 
 def _violations(ax: Axes, found: SteeringReport) -> None:

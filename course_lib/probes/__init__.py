@@ -9,7 +9,8 @@ them, `log_prob` is what they say in nats.
 Beside accuracy: `control_task` (labels for selectivity), `code_length` (online coding),
 `v_information` and `feature_complexity`; `inlp` and `leace` take a concept out, `Moments` is leace
 batch by batch; `ccs` and `contrast_pca` need no labels; `subspace_angles` compares read-outs;
-`kernel_analysis` counts the directions that a task needs.
+`kernel_analysis` counts the directions that a task needs. `boards` edits the board that a model
+keeps and scores the moves it then plays, `edits` holds the vectors and gradients to do it with.
 """
 
 from course_lib.probes.angles import subspace_angles

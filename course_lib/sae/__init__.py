@@ -34,6 +34,14 @@ from course_lib.sae.recovery import (
 )
 from course_lib.sae.relu import ReLUSAE
 from course_lib.sae.semi_nmf import SemiNMF
+from course_lib.sae.specificity import (
+    Specificity,
+    Twins,
+    near_duplicates,
+    precision_by_decile,
+    specificity,
+    tell_apart,
+)
 from course_lib.sae.spectral import SpectralSAE, resample_grid
 from course_lib.sae.splicing import Downstream, downstream
 from course_lib.sae.threshold import ThresholdSAE
@@ -63,12 +71,14 @@ __all__ = [
     "RandomDictionary",
     "ReLUSAE",
     "SemiNMF",
+    "Specificity",
     "SpectralSAE",
     "Support",
     "ThresholdSAE",
     "TopKSAE",
     "Trainer",
     "Transcoder",
+    "Twins",
     "absorption",
     "best_detectors",
     "conditional_orthogonality",
@@ -84,6 +94,8 @@ __all__ = [
     "match",
     "mean_max_cosine_similarity",
     "modality_score",
+    "near_duplicates",
+    "precision_by_decile",
     "reconstruction_bias",
     "resample_grid",
     "retrieval_at_k",
@@ -92,10 +104,12 @@ __all__ = [
     "score_front",
     "shrinkage",
     "source_contributions",
+    "specificity",
     "splitting",
     "squared_error",
     "support",
     "support_jaccard",
+    "tell_apart",
     "train_front",
     "universality",
 ]

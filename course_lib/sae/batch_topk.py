@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import parallel, validate
 from course_lib.sae.base import Loss
 from course_lib.sae.codes import Codes, batch_topk_codes
 from course_lib.sae.topk import TopKSAE, cut, most
@@ -59,9 +59,11 @@ class BatchTopKSAE(TopKSAE):
             return torch.where(pre > self.threshold[..., None, None], pre, 0.0).relu()
         values = pre.relu().flatten(len(self.lead))
         batch = values.shape[-1] // self.d_sae
-        n = self.one_or_each(self.k, lambda k: int(k * batch))
-        kept, latents = values.topk(most(n), dim=-1, sorted=isinstance(n, tuple))
-        return torch.zeros_like(values).scatter_(-1, latents, cut(kept, n)).view_as(pre)
+        n = self.one_or_each(self.k, lambda k: int(k * batch * parallel.size()))
+        here = min(most(n), values.shape[-1])
+        kept, latents = values.topk(here, dim=-1, sorted=isinstance(n, tuple))
+        kept = cut(kept, n) if parallel.size() == 1 else _shared_cut(kept, n)
+        return torch.zeros_like(values).scatter_(-1, latents, kept).view_as(pre)
 
     def loss(
         self,
@@ -84,8 +86,9 @@ class BatchTopKSAE(TopKSAE):
     def _follow(self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes) -> None:
         values = z.values if isinstance(z, Codes) else z.flatten(len(self.lead))
         if values.shape[-1] == 0:
-            return
+            values = values.new_zeros(1)
         smallest = values.masked_fill(values == 0, torch.inf).amin(dim=-1).to(self.threshold)
+        smallest = parallel.minimum(smallest)
         smallest = torch.where(smallest.isfinite(), smallest, self.threshold)
         moved = torch.lerp(smallest, self.threshold, THRESHOLD_MEMORY)
         self.threshold.copy_(torch.where(self.threshold == 0, smallest, moved))
@@ -93,3 +96,13 @@ class BatchTopKSAE(TopKSAE):
     def fold_scale(self, scale: float) -> None:
         super().fold_scale(scale)
         self.threshold /= scale
+
+
+def _shared_cut(
+    values: Float[Tensor, "*n_instances n"], k: int | tuple[int, ...]
+) -> Float[Tensor, "*n_instances n"]:
+    """Of each row what is among the k largest of all processes; 0 for the rest."""
+    rows = values.detach().reshape(-1, values.shape[-1])
+    each = k if isinstance(k, tuple) else [k] * len(rows)
+    keep = [parallel.largest(row, own) for row, own in zip(rows, each, strict=True)]
+    return values.where(torch.stack(keep).view_as(values), 0.0)

@@ -1,7 +1,8 @@
 """Where training batches come from: tensors, worlds, files of shards, or any iterable.
 
 Batch number `step` of a source is a function of the source, the seed and `step` alone. That is
-what lets training stop anywhere and go on with the same numbers.
+what lets training stop anywhere and go on with the same numbers, also with another number of
+processes: each gets its part of the one batch, in order.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Generator, Tensor
 
-from course_lib import runtime, validate
+from course_lib import parallel, runtime, validate
 from course_lib.activations.shards import SHARD_KEY, read_shard, shard_shape
+from course_lib.activations.store import INDEX, Index
 
 Batch: TypeAlias = tuple[Tensor, ...]  # what `sae.loss(*batch)` takes: x, or x and a second tensor
 
@@ -29,29 +31,46 @@ Data: TypeAlias = Tensor | Batch | World | str | Path | Sequence[str | Path] | I
 
 
 class Batches(Protocol):
-    """A source of batches."""
+    """A source of batches, or of this process's part of them."""
 
     def batch(self, step: int) -> Batch: ...
 
 
-def batches(data: Data, batch_size: int, seed: int) -> Batches:
-    """The source that fits `data`.
+def batches(data: Data, batch_size: int, seed: int, streams: int = 1) -> Batches:
+    """The source that fits `data`; under `parallel.processes`, of this process's part.
 
     A tensor [rows, d_in], or a tuple of tensors with equally many rows, is shuffled anew each
     epoch. A world is asked for a fresh batch each step. A path or several are read as shards: one
-    safetensors file each, or all of a folder's, with a tensor "activations" [rows, d_in]. Any
+    safetensors file each, or all of a folder's, with a tensor "activations" [rows, d_in]; each of
+    `streams` goes through files of its own, and a process opens only the files of its part. Any
     other iterable gives whole batches itself and is started again when it ends.
 
     Raises TypeError, ValueError or FileNotFoundError when there is nothing to train on.
     """
+    if files := parallel.from_first(lambda: shard_paths(data)):
+        if streams == parallel.size() == 1:
+            return ShardBatches(files, batch_size, seed)
+        return Streams(files, batch_size, seed, streams)
+    source = _whole_batches(data, batch_size, seed)
+    return source if parallel.size() == 1 else Shared(source, batch_size)
+
+
+def shard_paths(data: Data) -> list[Path]:
+    """The files of `data`, none where it is no path and no list of paths.
+
+    Raises FileNotFoundError naming what is missing.
+    """
+    paths = [data] if isinstance(data, (str, Path)) else data
+    if not isinstance(paths, Sequence) or not all(isinstance(p, (str, Path)) for p in paths):
+        return []
+    return [file for path in map(Path, paths) for file in _shards(path)]
+
+
+def _whole_batches(data: Data, batch_size: int, seed: int) -> Batches:
     if isinstance(data, Tensor):
         data = (data,)
     if isinstance(data, tuple) and data and all(isinstance(part, Tensor) for part in data):
         return TensorBatches(data, batch_size, seed)
-    if isinstance(data, (str, Path)):
-        return ShardBatches([data], batch_size, seed)
-    if isinstance(data, Sequence) and data and all(isinstance(p, (str, Path)) for p in data):
-        return ShardBatches(data, batch_size, seed)
     if hasattr(data, "sample"):
         return WorldBatches(data, batch_size, seed)
     if isinstance(data, Iterable):
@@ -107,9 +126,8 @@ class ShardBatches:
     files never meet in a batch; where they differ much, train on `Store.batches`, which mixes them.
     """
 
-    def __init__(self, paths: Sequence[str | Path], batch_size: int, seed: int) -> None:
-        self.paths = [file for path in map(Path, paths) for file in _shards(path)]
-        self.batch_size, self.seed = batch_size, seed
+    def __init__(self, paths: Sequence[Path], batch_size: int, seed: int) -> None:
+        self.paths, self.batch_size, self.seed = paths, batch_size, seed
         shapes = [shard_shape(path) for path in self.paths]
         for path, shape in zip(self.paths, shapes, strict=True):
             if len(shape) != 2 or shape[1:] != shapes[0][1:] or shape[0] < batch_size:
@@ -139,8 +157,68 @@ class ShardBatches:
         self.loaded = (epoch, shard)
 
 
+class Streams:
+    """A batch of equally many rows from each of several streams, which share the files out.
+
+    Stream s has every file whose number leaves the rest s, and its own order of them. Part r of R
+    of a batch is its r-th R-th, so a process opens the files of the streams that lie in its part:
+    with as many streams as processes, one each.
+    """
+
+    def __init__(self, paths: Sequence[Path], batch_size: int, seed: int, streams: int) -> None:
+        if len(paths) < streams or batch_size % streams:
+            raise ValueError(
+                f"streams is {streams} with {len(paths)} files and batch_size {batch_size}; it "
+                "must divide batch_size, and each stream needs a file."
+            )
+        rows, part = batch_size // streams, batch_size // parallel.size()
+        first = parallel.rank() * part
+        self.parts = []  # streams, and which of their rows
+        for s in range(first // rows, -(-(first + part) // rows)):
+            own = seed if s == 0 else runtime.step_generator(seed, s).initial_seed()
+            here = slice(max(first - s * rows, 0), min(first + part - s * rows, rows))
+            self.parts.append((ShardBatches(paths[s::streams], rows, own), here))
+
+    def batch(self, step: int) -> Batch:
+        return (torch.cat([stream.batch(step)[0][here] for stream, here in self.parts]),)
+
+
+class Shared:
+    """This process's part of batches that all processes draw whole."""
+
+    def __init__(self, source: Batches, batch_size: int) -> None:
+        self.source, self.batch_size = source, batch_size
+
+    def batch(self, step: int) -> Batch:
+        return cut(self.source.batch(step), self.batch_size, parallel.size())[parallel.rank()]
+
+
+def cut(batch: Batch, rows: int, n: int) -> list[Batch]:
+    """A batch of so many rows in n equal parts. Raises ValueError where it has not that many."""
+    parts = [part.tensor_split(n, dim=axis_of(part, rows)) for part in batch]
+    return list(zip(*parts, strict=True))
+
+
+def axis_of(part: Tensor, rows: int) -> int:
+    """The axis of the batch: 0, or 1 where each instance has inputs of its own."""
+    for axis, length in enumerate(part.shape[:2]):
+        if length == rows:
+            return axis
+    raise ValueError(
+        f"data gave a batch of shape {list(part.shape)}; to be shared out it must be [{rows}, ...] "
+        f"or [n_instances, {rows}, ...], which is what batch_size says."
+    )
+
+
 def _shards(path: Path) -> list[Path]:
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    if (path.parent / INDEX).is_file() and path.is_dir():  # of an activation store
+        wanted = (path / f"{n:06d}.safetensors" for n in range(len(Index.load(path.parent).shards)))
+        if missing := [file for file in wanted if file not in files]:
+            raise FileNotFoundError(
+                f"{missing[0]} is missing, and {len(missing) - 1} more shards of the store; call "
+                "harvest again with the same arguments to make them."
+            )
     if not files or not files[0].exists():
         raise FileNotFoundError(
             f"{path} is no safetensors file and no folder with any; name the shards to train on."

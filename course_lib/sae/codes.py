@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from course_lib import parallel
 from course_lib.sae.selection import Encoder, Found, above, largest, sample, top_k
 
 if TYPE_CHECKING:
@@ -103,17 +104,22 @@ def topk_codes(x: Float[Tensor, "batch d_in"], encoder: Encoder, k: int) -> Code
 
 def batch_topk_codes(x: Float[Tensor, "batch d_in"], encoder: Encoder, k: float) -> Codes:
     """The k · batch largest positive pre-activations of the whole batch."""
-    n, some = int(k * len(x)), sample(x, encoder)
+    n, some = int(k * len(x) * parallel.size()), sample(x, encoder)
     for surplus in (1.5, 5.0, math.inf):
         expected = surplus * k * len(some)
         bound = 0.0
         if expected < some.numel():
-            bound = largest(some.view(1, -1), math.ceil(expected))[0].min().clamp_min(0.0).item()
+            bound = largest(some.view(1, -1), math.ceil(expected))[0].min().clamp_min(0.0)
+            bound = parallel.minimum(bound).item()
         found = above(x, encoder, bound)
-        if len(found.values) >= n or bound == 0:
+        n_found = parallel.total(len(found.values))
+        if n_found >= n or bound == 0:
             break
-    if len(found.values) > n:
-        top = found.values.topk(n, sorted=False).indices.sort().values
+    if n_found > n:
+        if parallel.size() == 1:
+            top = found.values.topk(n, sorted=False).indices.sort().values
+        else:
+            top = parallel.largest(found.values, n).nonzero()[:, 0]
         found = Found(*(part.index_select(0, top) for part in found))
     return _rows(x, encoder, found)
 

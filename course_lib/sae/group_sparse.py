@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import parallel, validate
 from course_lib.sae.base import Loss, squared_error
 from course_lib.sae.relu import ReLUSAE
 
@@ -86,7 +86,8 @@ class GroupSparseSAE(ReLUSAE):
         """Activations after the swaps, which are the same draw for all instances."""
         if not self.training:
             return pairs
-        draw = torch.rand(pairs.shape[-3], 1, self.d_sae, device=pairs.device)
+        n_pairs = pairs.shape[-3] * parallel.size()
+        draw = parallel.own(torch.rand(n_pairs, 1, self.d_sae, device=pairs.device))
         return torch.where(draw < self.mask_prob[..., None, None, None], pairs.flip(-2), pairs)
 
     def _group_loss(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from course_lib import validate
+from course_lib import parallel, validate
 from course_lib.sae.base import SAE
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class JumpReLUSAE(SAE):
         l0 = Step.apply(pre, self._threshold, self.bandwidth).sum(dim=-1).mean(dim=-1)
         if self.target_l0 is None:
             return self.l0_coefficient * l0
-        return self.l0_coefficient * (l0 / self.target_l0 - 1).square()
+        return self.l0_coefficient * (parallel.mean(l0) / self.target_l0 - 1).square()
 
     def parameter_groups(self) -> list[dict[str, object]]:
         others = [parameter for name, parameter in self.named_parameters() if name != "threshold"]

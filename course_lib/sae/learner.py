@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor, nn
 
-from course_lib import validate
+from course_lib import parallel, validate
 from course_lib.sae.base import SAE, Loss
-from course_lib.sae.batches import Batch
+from course_lib.sae.batches import Batch, cut
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -30,6 +30,7 @@ class Recipe:
 
     steps: int
     batch_size: int
+    accumulate: int
     lr: float
     lr_warmup: float
     lr_decay: float
@@ -57,8 +58,25 @@ class Recipe:
         return step / rise if step < rise else 1.0
 
 
+@dataclass(frozen=True)
+class Activity:
+    """What is kept of the latents of a batch that was gone through in parts."""
+
+    mean_l0: Float[Tensor, "*n_instances"]
+    latents: Bool[Tensor, "*n_instances d_sae"]
+
+    def l0(self) -> Float[Tensor, "*n_instances"]:
+        return self.mean_l0
+
+    def fired(self) -> Bool[Tensor, "*n_instances d_sae"]:
+        return self.latents
+
+
 class Learner:
-    """Trains one SAE, with or without instances, on the batches it is given."""
+    """Trains one SAE, with or without instances, on the batches it is given.
+
+    Under `parallel.processes` a batch is this process's part; what is learnt and counted is of all.
+    """
 
     def __init__(self, sae: SAE, recipe: Recipe) -> None:
         self.sae, self.recipe = sae, recipe
@@ -99,14 +117,12 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.lr_at(step) * group["lr_scale"]
         sae.schedule(step / recipe.steps)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.autocast):
-            loss = self.loss(*batch, dead=self.dead)
-        if "sparsity" in loss.terms:
-            loss.terms["sparsity"] = loss.terms["sparsity"] * recipe.sparsity_at(step)
-        loss.total.sum().backward()
-        sae.prepare_gradients()
+        loss = self._backward(step, batch)
         for weight, rows in self.by_rows.items():
             rows.grad = weight.grad.mT
+        for group in self.optimizer.param_groups:
+            parallel.average_gradients(group["params"])
+        sae.prepare_gradients()
         self.optimizer.step()
         self.optimizer.zero_grad()
         sae.zero_grad()
@@ -116,16 +132,49 @@ class Learner:
         if every is not None and (step + 1) % every == 0 and step + 1 < recipe.steps:
             self.resample(loss, batch, generator())
 
+    def _backward(self, step: int, batch: Batch) -> Loss:
+        """Add up the gradients of a batch, in parts if need be, and return its loss."""
+        n = self.recipe.accumulate
+        if n == 1:
+            loss = self._loss(step, batch)
+            loss.total.sum().backward()
+            return loss
+        seen = []
+        for part in cut(batch, self.recipe.batch_size // parallel.size(), n):
+            loss = self._loss(step, part)
+            (loss.total.sum() / n).backward()
+            activity = Activity(self._l0(loss), self._fired(loss))
+            terms = {name: term.detach() / n for name, term in loss.terms.items()}
+            seen.append(Loss(terms, loss.x_hat.detach(), activity))
+        return _joined(seen, len(self.sae.lead))
+
+    def _loss(self, step: int, batch: Batch) -> Loss:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.autocast):
+            loss = self.loss(*batch, dead=self.dead)
+        if "sparsity" in loss.terms:
+            loss.terms["sparsity"] = loss.terms["sparsity"] * self.recipe.sparsity_at(step)
+        return loss
+
+    @torch.no_grad()
+    def _fired(self, loss: Loss) -> Bool[Tensor, "*n_instances d_sae"]:
+        if not isinstance(loss.z, Tensor):
+            return loss.z.fired()
+        z = loss.z.reshape(*self.sae.lead, -1, self.sae.d_sae)
+        return z.abs().amax(dim=-2) > 0  # `any` over an axis is eight times slower on a CPU
+
+    @torch.no_grad()
+    def _l0(self, loss: Loss) -> Float[Tensor, "*n_instances"]:
+        if not isinstance(loss.z, Tensor):
+            return loss.z.l0()
+        z = loss.z.reshape(*self.sae.lead, -1, self.sae.d_sae)
+        return (z != 0).sum(dim=-1, dtype=torch.float32).mean(dim=-1)
+
     @torch.no_grad()
     def _count(self, step: int, loss: Loss, batch: Batch) -> None:
         logs = (step + 1) % self.recipe.log_every == 0 or step + 1 == self.recipe.steps
         counts = logs or self.recipe.target_l0 is not None
-        if isinstance(loss.z, Tensor):
-            z = loss.z.reshape(*self.sae.lead, -1, self.sae.d_sae)
-            fired = z.abs().amax(dim=-2) > 0  # `any` over an axis is eight times slower on a CPU
-            l0 = (z != 0).sum(dim=-1, dtype=torch.float32).mean(dim=-1) if counts else None
-        else:
-            fired, l0 = loss.z.fired(), loss.z.l0() if counts else None
+        fired = parallel.anywhere(self._fired(loss))
+        l0 = parallel.mean(self._l0(loss)) if counts else None
         self.inputs_since_fired += self.recipe.batch_size
         self.inputs_since_fired.masked_fill_(fired, 0.0)
         if self.recipe.target_l0 is not None:
@@ -133,7 +182,7 @@ class Learner:
         if logs:
             row = {
                 "step": torch.tensor(step + 1),
-                "loss": loss.total.detach(),
+                "loss": parallel.mean(loss.total.detach()),
                 "fvu": self._fvu(self.sae.target(*batch), loss.x_hat),
                 "l0": l0,
                 "dead": self.dead.float().mean(dim=-1),
@@ -146,8 +195,9 @@ class Learner:
     def _fvu(self, target: Tensor, x_hat: Tensor) -> Float[Tensor, "*n_instances"]:
         rows = (*self.sae.lead, -1, x_hat.shape[-1])
         target, x_hat = target.expand_as(x_hat).reshape(rows), x_hat.reshape(rows)
-        error = (target - x_hat).square().sum(dim=(-1, -2))
-        return error / (target - target.mean(dim=-2, keepdim=True)).square().sum(dim=(-1, -2))
+        error = parallel.mean((target - x_hat).square().sum(dim=(-1, -2)))
+        center = parallel.mean(target.mean(dim=-2, keepdim=True))
+        return error / parallel.mean((target - center).square().sum(dim=(-1, -2)))
 
     def _steer(self, step: int, l0: Float[Tensor, "*n_instances"]) -> None:
         """Raise or lower the coefficient by where l0 is heading, compared with its target."""
@@ -168,7 +218,8 @@ class Learner:
         """
         sae, dead = self.sae, self.dead
         error = (sae.target(*batch) - loss.x_hat).square().sum(dim=-1)
-        x = batch[0].expand(*error.shape, -1)
+        x = parallel.gather(batch[0].expand(*error.shape, -1), len(sae.lead))
+        error = parallel.gather(error, len(sae.lead))
         alive_size = sae.W_enc.norm(dim=-2)[~dead].mean() if (~dead).any() else 1.0
         for index in range(sae.n_instances or 1):
             at = (index,) if sae.lead else ()
@@ -209,9 +260,18 @@ class Learner:
         self.history = state["history"]
 
 
+def _joined(parts: list[Loss], axis: int) -> Loss:
+    """The loss of a batch from those of its equal parts, whose terms are shares already."""
+    terms = {name: sum(part.terms[name] for part in parts) for name in parts[0].terms}
+    mean_l0 = torch.stack([part.z.l0() for part in parts]).float().mean(dim=0)
+    latents = torch.stack([part.z.fired() for part in parts]).any(dim=0)
+    x_hat = torch.cat([part.x_hat for part in parts], dim=axis)
+    return Loss(terms, x_hat, Activity(mean_l0, latents))
+
+
 def recipe(**arguments) -> Recipe:
     """A `Recipe` with every value checked."""
-    for name in ("steps", "batch_size", "dead_after", "log_every"):
+    for name in ("steps", "batch_size", "accumulate", "dead_after", "log_every"):
         validate.positive_int(name, arguments[name])
     validate.positive_int("seed", arguments["seed"], minimum=0)
     for name in ("lr_warmup", "lr_decay", "sparsity_warmup"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import parallel, validate
 from course_lib.sae.relu import ReLUSAE
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ class PAnnealSAE(ReLUSAE):
 
     @torch.no_grad()
     def _change_p(self, p: float, z: Float[Tensor, "*n_instances batch d_sae"]) -> None:
-        before = self._penalty(z)
+        before = parallel.mean(self._penalty(z))
         self.p.fill_(p)
-        ratio = before / self._penalty(z)
+        ratio = before / parallel.mean(self._penalty(z))
         self.l1_coefficient *= torch.where(ratio.isfinite(), ratio, 1.0)
 
     def _penalty(self, z: Tensor) -> Float[Tensor, "*n_instances"]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from course_lib import runtime
+from course_lib import files, parallel, runtime
 from course_lib.sae.base import SAE
-from course_lib.sae.batches import Batch, Data, batches
+from course_lib.sae.batches import Batch, Data, axis_of, batches, shard_paths
 from course_lib.sae.learner import Learner, recipe
 from course_lib.sae.start import activation_scale
 
@@ -23,10 +24,21 @@ class Trainer:
     from `seed` and the number of the step, so a run that was stopped and resumed ends, on a CPU,
     with the same weights bit for bit as one that was not.
 
+    Under torchrun or `accelerate launch` the same script trains on many processes (see
+    `course_lib.parallel`). Each takes an equal part of every batch, and the gradients, dead
+    latents, l0, scale, centre, thresholds and resampled latents are those of the whole batch: the
+    weights are a single process's up to rounding. Process 0 writes the checkpoint, which all must
+    be able to read; the run may go on from it with another number of processes.
+
     Args:
         saes: trained in place, on the device of their parameters.
         data: a tensor [rows, d_in], a world, paths of shards or an iterable: see `batches`.
-        steps, batch_size, lr: lr is Adam's rate between warm-up and decay.
+        steps, batch_size, lr: lr is Adam's rate between warm-up and decay. batch_size is that of
+            all processes together.
+        accumulate: parts in which each process goes through its part of a batch, to save memory.
+            BatchTopK selects, and JumpReLU compares l0 with its target, within a part.
+        streams: shards that a batch draws on at once; they are dealt out to that many streams, and
+            a process opens those of its own. None for as many as there are processes at the start.
         lr_warmup, lr_decay: shares of the steps over which lr rises from 0 and falls back to 0.
         sparsity_warmup: share of the steps over which a penalty rises from 0 to its coefficient.
         target_l0: steer the penalty's coefficient to this mean number of active latents; a number
@@ -40,7 +52,7 @@ class Trainer:
         compile: run the loss through torch.compile.
         log_every: steps between rows of `history`; None for about a hundred rows.
         checkpoint: file to save to every `checkpoint_every` steps, on Ctrl-C and at the end;
-            if it exists when `fit` begins, training goes on from it.
+            if it exists when `fit` begins, training goes on from it. One run at a time writes it.
         seed: of the stream and of everything random in training.
 
     Attributes:
@@ -60,6 +72,8 @@ class Trainer:
         *,
         steps: int,
         batch_size: int = 2048,
+        accumulate: int = 1,
+        streams: int | None = None,
         lr: float = 3e-4,
         lr_warmup: float = 0.05,
         lr_decay: float = 0.2,
@@ -77,20 +91,24 @@ class Trainer:
         seed: int = 0,
     ) -> None:
         self.recipe = recipe(
-            steps=steps, batch_size=batch_size, lr=lr, lr_warmup=lr_warmup, lr_decay=lr_decay,
-            sparsity_warmup=sparsity_warmup, target_l0=target_l0, dead_after=dead_after,
-            resample_every=resample_every, center=center, scale_activations=scale_activations,
-            autocast=autocast, compile=compile, log_every=log_every or max(1, steps // 100),
-            seed=seed,
+            steps=steps, batch_size=batch_size, accumulate=accumulate, lr=lr, lr_warmup=lr_warmup,
+            lr_decay=lr_decay, sparsity_warmup=sparsity_warmup, target_l0=target_l0,
+            dead_after=dead_after, resample_every=resample_every, center=center,
+            scale_activations=scale_activations, autocast=autocast, compile=compile,
+            log_every=log_every or max(1, steps // 100), seed=seed,
         )  # fmt: skip
         self.saes = [saes] if isinstance(saes, SAE) else list(saes)
         if not self.saes:
             raise ValueError("saes is empty; give an SAE or a list of them.")
+        how = asdict(self.recipe)
+        del how["accumulate"]  # another number of processes may need another one
         self.identity = {  # what must be equal for a checkpoint to fit
-            "recipe": asdict(self.recipe),
+            "recipe": how,
             "saes": [[type(sae).__name__, sae.config] for sae in self.saes],
         }
-        self.source = batches(data, batch_size, seed)
+        self.data, self.streams, self.chose_streams = data, streams, streams is not None
+        with parallel.processes():
+            self._open()
         self.learners = [Learner(sae, self.recipe) for sae in self.saes]
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.checkpoint_every = checkpoint_every
@@ -106,15 +124,23 @@ class Trainer:
     def fit(self) -> list[dict[str, Tensor]]:
         """Train to the last step, fold the scale, and return `history`.
 
-        Raises runtime.TrainingStopped on Ctrl-C (after the step under way, once all is saved) and
-        FloatingPointError when a loss is no longer finite.
+        Raises runtime.TrainingStopped on Ctrl-C (after the step under way, once all is saved),
+        FloatingPointError when a loss is no longer finite, files.InUse when another run writes the
+        checkpoint, and ConnectionError when another process of this run is gone.
         """
         if self.finished:
             return self.history
-        if self.step == 0 and self.checkpoint is not None and self.checkpoint.exists():
-            self._load()
-            if self.finished:
-                return self.history
+        with parallel.processes(), ExitStack() as held:
+            if self.checkpoint is not None:
+                lock = files.only_writer(self.checkpoint)
+                parallel.from_first(lambda: held.enter_context(lock))
+                if self.step == 0 and parallel.from_first(self.checkpoint.exists):
+                    self._load()
+            if not self.finished:
+                self._fit()
+        return self.history
+
+    def _fit(self) -> None:
         bar = runtime.progress(range(self.step, self.recipe.steps), "training SAEs")
         devices = {learner.device for learner in self.learners if learner.device.type == "cuda"}
         with runtime.interruptions() as stopped, torch.random.fork_rng(devices=devices):
@@ -126,14 +152,13 @@ class Trainer:
                 self._train_step(step)
                 if self.step % self.recipe.log_every == 0:
                     self._report(bar)
-                if stopped.is_set():
+                if parallel.anywhere(stopped.is_set()):
                     self._save()
                     where = "" if self.checkpoint is None else f" It is saved in {self.checkpoint}."
                     raise runtime.TrainingStopped(self, where) from None
                 if self.step % self.checkpoint_every == 0:
                     self._save()
         self.finish()
-        return self.history
 
     def finish(self) -> None:
         """Fold the scale into the SAEs and put them in evaluation mode.
@@ -145,7 +170,23 @@ class Trainer:
                 sae.eval()
                 sae.fold_scale(self.scale)
             self.finished = True
-            self._save()
+            with parallel.processes():
+                self._save()
+                parallel.wait()
+
+    def _open(self) -> None:
+        """Open the data, of which this process reads its part."""
+        parts = parallel.size() * self.recipe.accumulate
+        if self.recipe.batch_size % parts:
+            raise ValueError(
+                f"batch_size is {self.recipe.batch_size}; {parallel.size()} processes with "
+                f"accumulate = {self.recipe.accumulate} need a multiple of {parts}."
+            )
+        self.n_shards = parallel.from_first(lambda: len(shard_paths(self.data)))
+        if self.streams is None:
+            most = min(parallel.size(), self.n_shards or 1)
+            self.streams = max(n for n in range(1, most + 1) if self.recipe.batch_size % n == 0)
+        self.source = batches(self.data, self.recipe.batch_size, self.recipe.seed, self.streams)
 
     # --- one step --------------------------------------------------------------------------------
 
@@ -166,10 +207,14 @@ class Trainer:
         return sae.scale_batch(self.scale, *batch) if self.scale != 1.0 else batch
 
     def _start(self) -> None:
+        rows = self.recipe.batch_size // parallel.size()
         batch = self.source.batch(0)
+        if parallel.size() > 1:
+            batch = tuple(parallel.gather(part, axis_of(part, rows)) for part in batch)
         if self.recipe.scale_activations:
             self.scale = activation_scale(batch[0])
         for sae in self.saes:
+            parallel.copy_from_first(sae.state_dict().values())
             sae.start(self.recipe.center, *self._prepare(sae, batch))
 
     def _report(self, bar: object) -> None:
@@ -187,17 +232,31 @@ class Trainer:
     # --- files -----------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        if self.checkpoint is not None:
+        if self.checkpoint is not None and parallel.rank() == 0:
             state = {
                 "step": self.step, "scale": self.scale, "finished": self.finished,
+                "streams": self.streams, "shards": self.n_shards,
                 "learners": [learner.state_dict() for learner in self.learners],
             }  # fmt: skip
             runtime.save_checkpoint(self.checkpoint, self.identity, state)
 
     def _load(self) -> None:
         state = runtime.load_checkpoint(self.checkpoint, self.identity)
+        if (shards := state.get("shards", self.n_shards)) != self.n_shards:
+            raise ValueError(
+                f"{self.checkpoint} was trained on {shards} shards, and there are {self.n_shards} "
+                "now; bring back what is lost, or name another file to begin anew."
+            )
         for learner, saved in zip(self.learners, state["learners"], strict=True):
             learner.load_state_dict(saved)
+        if (streams := state.get("streams", 1)) != self.streams:
+            if self.chose_streams:
+                raise ValueError(
+                    f"{self.checkpoint} was trained on {streams} streams, now it is "
+                    f"{self.streams}; leave streams out, or name another file."
+                )
+            self.streams = streams
+            self._open()
         self.step, self.scale, self.finished = state["step"], state["scale"], state["finished"]
 
 

@@ -4,7 +4,7 @@ A `SteeringVector` knows its model, its site, its tokens and where it came from;
 makes it from labelled tokens, `from_latent` and `from_neurons` from a dictionary. It is an act, as
 `Action` (ablate, ablate and add, ...) and `ClampLatent` are: `steer` applies one while a model
 runs, `sweep` and `generate` many at many strengths in one pass. `evaluate` measures it on a
-`Behaviour` against its controls.
+`Behaviour` against its controls, `dose_response` in which cells of a grid it works.
 """
 
 from course_lib.steering.actions import Act, Action, ClampLatent
@@ -29,6 +29,7 @@ from course_lib.steering.directions import (
     reading_vector,
     reading_vector_of_pairs,
 )
+from course_lib.steering.dose import DoseResponse, dose_response, share_interval
 from course_lib.steering.evaluation import (
     SteeringReport,
     compare,
@@ -47,6 +48,7 @@ __all__ = [
     "Action",
     "Behaviour",
     "ClampLatent",
+    "DoseResponse",
     "Scores",
     "Shared",
     "SteeringReport",
@@ -56,6 +58,7 @@ __all__ = [
     "compare",
     "difference_of_means",
     "divergence",
+    "dose_response",
     "estimate",
     "evaluate",
     "find_vectors",
@@ -73,6 +76,7 @@ __all__ = [
     "reading_vector",
     "reading_vector_of_pairs",
     "score",
+    "share_interval",
     "shared_axis",
     "steer",
     "story_behaviour",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from course_lib.data.story import StoryWorld
 
 ROWS = 512
+ROUNDS = 8  # draws at most, for stories that fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,22 +172,28 @@ def story_behaviour(
     of_word = world.words.get(state)
     if of_word is None or not (of_word == validate.positive_int("value", value, 0)).any():
         raise ValueError(f"state is {state!r} and value {value}; no words of the world show it.")
-    one, other = world.pairs(state, 8 * validate.positive_int("n", n), generator)
-    told = (one.tokens != other.tokens).cumsum(dim=1)[:, :-1] > 0  # before each later position
-    shown = (of_word[one.tokens] != NONE)[:, 1:] & told
-    wants = [(s.labels[state][:, :-1] == value) & shown for s in (one, other)]
-    if position is None:
-        counts = (wants[0] | wants[1]).sum(dim=0)
-        position = int((2 * counts >= counts.max()).long().argmax()) + 1
-    first, second = (w[:, position - 1] for w in wants)
-    asks = torch.cat([one.tokens[first], other.tokens[second]])[:n, :position]
-    says = torch.cat([other.tokens[first], one.tokens[second]])[:n, :position]
-    if len(says) == 0:
+    asks: list[Tensor] = []
+    says: list[Tensor] = []
+    for _ in range(ROUNDS):
+        one, other = world.pairs(state, 8 * validate.positive_int("n", n), generator)
+        told = (one.tokens != other.tokens).cumsum(dim=1)[:, :-1] > 0  # before each later position
+        shown = (of_word[one.tokens] != NONE)[:, 1:] & told
+        wants = [(s.labels[state][:, :-1] == value) & shown for s in (one, other)]
+        if position is None:
+            counts = (wants[0] | wants[1]).sum(dim=0)
+            position = int((2 * counts >= counts.max()).long().argmax()) + 1
+        first, second = (w[:, position - 1] for w in wants)
+        asks += [one.tokens[first, :position], other.tokens[second, :position]]
+        says += [other.tokens[first, :position], one.tokens[second, :position]]
+        if sum(map(len, says)) >= n:
+            break
+    asked, said = torch.cat(asks)[:n], torch.cat(says)[:n]
+    if len(said) == 0:
         raise ValueError(f"no story has a word of {state!r} at position {position}.")
     positive = (of_word == value).nonzero()[:, 0]
     negative = ((of_word != value) & (of_word != NONE)).nonzero()[:, 0]
     name = f"{state}: {world.attributes[state][value]}"
-    return Behaviour(name, says, positive, negative, prompted=asks)
+    return Behaviour(name, said, positive, negative, prompted=asked)
 
 
 def _log_softmax(logits: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_lib.activations import Site, find, intervene
+from course_lib.activations import Site, find, intervene, n_blocks
 from course_lib.models.gpt import GPT, SITES, GPTConfig
 
 MODEL = GPT(GPTConfig(d_vocab=5, n_ctx=4, d_model=8, n_heads=2, n_layers=2))
@@ -22,6 +22,12 @@ def test_paths_name_outputs_and_inputs_of_any_module():
     assert find(MODEL, "ln_final") == Site("ln_final")
     assert find(nn.Sequential(nn.ReLU()), "0") == Site("0")
     assert str(find(MODEL, "blocks.0.ln_2:input")) == "blocks.0.ln_2:input"
+
+
+def test_blocks_are_counted_where_they_have_standard_names():
+    assert n_blocks(MODEL) == 2
+    with pytest.raises(ValueError, match="Linear has no blocks with standard names"):
+        n_blocks(nn.Linear(1, 1))
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,25 @@ def test_recording_and_full_size_are_not_held_to_the_band(runs, monkeypatch):
         claim("chapter.key", math.nan, **WORDS, expected=(0.85, None))
 
 
+def test_a_value_of_another_model_is_shown_as_such_and_held_to_no_band(runs, capsys):
+    made = claim("chapter.key", 5.0, **WORDS, expected=(0.85, None), model="gpt2")
+    assert made.status == "asked of another model" and made.share_expected is None
+    assert "It is of the model 'gpt2' and judged by no band" in capsys.readouterr().out
+    assert made.record()["model"] == "gpt2"
+    assert "asked of another model" in made._repr_mimebundle_()["text/html"]
+    with pytest.raises(ClaimFailed):
+        claim("chapter.key", math.nan, **WORDS, expected=(0.85, None), model="gpt2")
+
+
+def test_a_value_of_the_model_that_the_stored_runs_asked_is_held_to_their_band(monkeypatch):
+    of_story = StoredRuns((0.8, 0.9), (0.7, 1.1), model="story")
+    monkeypatch.setattr(module, "stored_runs", lambda name: of_story)
+    made = claim("chapter.key", 0.8, **WORDS, expected=(0.85, None), model="story")
+    assert made.status == "partly reproduced"
+    with pytest.raises(ClaimFailed):
+        claim("chapter.key", 5.0, **WORDS, expected=(0.85, None), model="story")
+
+
 @pytest.mark.parametrize(
     ("expected", "status"),
     [

@@ -15,6 +15,7 @@ from course_lib.data import (
     MovingWindowSum,
     Othello,
     RepeatCopy,
+    SharedStarts,
     TorusGame,
     Towns,
     TwoViewScenes,
@@ -38,6 +39,7 @@ TINY = {
     "told tasks": InstructedTasks(InContextTasks(**TASKS, noise=0.1), ["swap", "keep"], 0.3),
     "towns": Towns(5, 2, size=4.0, reach=2.0),
     "scenes": TwoViewScenes(1),
+    "clauses": SharedStarts(0.8, 0.3, seq=3),
     "torus": TorusGame(3, 3),
 }
 WORLDS = TINY | {
@@ -47,6 +49,7 @@ WORLDS = TINY | {
     "alphabets": two_alphabets(generator(0), 4, 3, 2),
     "two scenes": TwoViewScenes(3, noise=0.1),
     "journeys": Towns(40, 3),
+    "shared starts": SharedStarts(seq=13),
     "Othello": Othello(4),
 }
 WORLDS["told"] = InstructedTasks(

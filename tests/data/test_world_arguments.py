@@ -14,6 +14,7 @@ from course_lib.data import (
     MovingWindowSum,
     Othello,
     RepeatCopy,
+    SharedStarts,
     StoryWorld,
     TorusGame,
     Towns,
@@ -31,7 +32,7 @@ TASKS = InContextTasks(TABLE, 2)
 WORLDS = [
     CalendarArithmetic(), MovingWindowSum(5, 4), RepeatCopy(4, 3), TASKS, Towns(20, 2),
     InstructedTasks(TASKS, ["do", "undo"]), TwoViewScenes(2), TorusGame(4, 6), Othello(4),
-    StoryWorld(1),
+    StoryWorld(1), SharedStarts(),
 ]  # fmt: skip
 COUNTS = {  # whole numbers, and the least and the most that they may be
     "n_turns": (lambda n: StoryWorld(n), 1, math.inf),
@@ -43,6 +44,7 @@ COUNTS = {  # whole numbers, and the least and the most that they may be
     "n_towns": (lambda n: Towns(n), 2, 500),
     "n_objects": (lambda n: TwoViewScenes(n), 1, 4),
     "n_classes": (lambda n: permuted_labels(8, n), 2, 5),
+    "seq": (lambda n: SharedStarts(seq=n), 2, math.inf),
     "batch_size": (lambda n: RepeatCopy().sample(n, generator(0)), 1, math.inf),
 }
 SHARES = {
@@ -50,6 +52,8 @@ SHARES = {
     "weekdays": (lambda p: CalendarArithmetic(p), 1.0),
     "noise of labels": (lambda p: InContextTasks(TABLE, 1, noise=p), 1.0),
     "permuted": (lambda p: permuted_labels(permuted=p), 1.0),
+    "hint": (lambda p: SharedStarts(p), 1.0),
+    "scene": (lambda p: SharedStarts(scene=p), 1.0),
     "told": (lambda p: InstructedTasks(TASKS, ["do", "undo"], p), 1.0),
 }
 
@@ -133,6 +137,7 @@ def test_tokens_without_64_bit_numbers_are_read_on_the_cpu():
         (lambda: InstructedTasks(TASKS, ["x0", "do"]), ValueError, "instructions has 'x0'"),
         (lambda: Towns(501), ValueError, "n_towns is 501; there are names for 500"),
         (lambda: Towns(reach=0.0), ValueError, "reach is 0.0; it must be above 0"),
+        (lambda: SharedStarts().encode("hot coffee"), ValueError, "'coffee' is no token"),
         (lambda: TwoViewScenes(5), ValueError, "n_objects is 5; it must be at most 4"),
         (lambda: TwoViewScenes().sample(2.5, generator(0)), TypeError, "batch_size is 2.5"),
     ],

@@ -7,6 +7,7 @@ from torch import nn
 
 from tests.exercises import (
     right_beyond_flat,
+    right_causal_tests,
     right_features_as_directions,
     right_inside_a_transformer,
     right_linear_representations,
@@ -16,7 +17,10 @@ from tests.exercises import (
     right_sae_family,
     right_saes_from_zero,
     right_scaling_laws,
+    right_steering_vectors,
+    right_steering_with_latents,
     right_superposition_elsewhere,
+    right_world_models,
 )
 
 
@@ -186,8 +190,12 @@ for chapter in (
     right_sae_family,
     right_beyond_flat,
     right_inside_a_transformer,
+    right_world_models,
     right_linear_representations,
     right_probing,
     right_not_linear,
+    right_causal_tests,
+    right_steering_vectors,
+    right_steering_with_latents,
 ):
     RIGHT |= chapter.RIGHT

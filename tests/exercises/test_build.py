@@ -1,10 +1,11 @@
 """The maker of the students' notebooks."""
 
 import json
+import re
 
 import pytest
 
-from tools.exercises import BuildError, build, student_source
+from tools.exercises import ROOT, BuildError, build, student_source
 
 ANSWER = """def double(x):
     \"\"\"Twice x.\"\"\"
@@ -122,3 +123,16 @@ def test_a_marker_in_a_cell_without_the_tag_stops_the_build(project):
 def test_a_cell_id_that_stands_twice_stops_the_build(project):
     with pytest.raises(BuildError, match="'a' stands twice"):
         build(project(code("1"), code("2")))
+
+
+@pytest.mark.parametrize(
+    "chapter", sorted((ROOT / "book").glob("*/*.ipynb")), ids=lambda path: path.stem
+)
+def test_a_chapter_lists_its_exercises_by_their_names(chapter):
+    def text(path):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return "\n".join("".join(cell["source"]) for cell in cells)
+
+    listed = re.findall(r"^\| (\d) \| (.+?) \| .+\|$", text(chapter), re.MULTILINE)
+    solved = text(ROOT / "solutions" / chapter.name)
+    assert listed == re.findall(r"^## Exercise (\d): (.+)$", solved, re.MULTILINE) != []

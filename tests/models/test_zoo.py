@@ -15,7 +15,7 @@ import torch
 from course_lib import models
 from course_lib.models import measures, recipes, tasks, train, zoo
 from course_lib.models.recipes import RECIPES, Recipe, gpt
-from course_lib.models.training import weights_of
+from course_lib.models.training import log_spaced, weights_of
 from course_lib.runtime import TrainingStopped, generator
 from tests.models.worlds import Chain, StopAt
 
@@ -84,9 +84,33 @@ def test_weights_along_training_can_be_loaded(folder):
     for key, weight in weights_of(fresh).items():
         torch.testing.assert_close(start.get_parameter(key), weight, rtol=1e-3, atol=1e-6)
         last = zoo.load(name).get_parameter(key)
-        torch.testing.assert_close(end.get_parameter(key), last, rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(end.get_parameter(key), last, rtol=0, atol=0)
     with pytest.raises(ValueError, match=r"step is 7; .* at the steps \[0, 10, 17, 30\]"):
         zoo.load(name, step=7)
+
+
+def test_a_recipe_may_name_the_steps_to_keep(folder, tmp_path):
+    train.make(
+        "tiny",
+        replace(TINY, n_snapshots=0, snapshots=(10, 12)),
+        tmp_path,
+        scale="quick",
+        device=CPU,
+    )
+    name = str(tmp_path / "tiny")
+    assert zoo.card(name).snapshots == [10, 12]
+    assert same(zoo.load(name, step=10), zoo.load(str(folder / "tiny"), step=10))
+    assert not same(zoo.load(name, step=10), zoo.load(name, step=12))
+
+
+def test_arithmetic_is_kept_in_the_midst_of_learning():
+    sums = models.card("arithmetic").make_world().every_sentence().tokens
+    known = []
+    for step in models.card("arithmetic").snapshots:
+        with torch.no_grad():
+            said = models.load("arithmetic", step=step)(sums[:, :-1])[:, -1].argmax(-1)
+        known.append((said == sums[:, -1]).float().mean().item())
+    assert known == [pytest.approx(share, abs=0.02) for share in (0.59, 0.71, 0.78)]
 
 
 @pytest.mark.parametrize("file", ["tiny.safetensors", "tiny-steps.safetensors"])
@@ -221,6 +245,9 @@ def test_a_shipped_model_loads_in_a_second_and_is_what_its_recipe_makes(name):
     assert told.bands == {key: list(band) for key, band in how.bands.items()}
     assert type(told.make_world()) is type(how.make_world())
     assert model.config == how.config(told.make_world())
+    n = how.n_snapshots
+    kept = log_spaced(how.training["steps"], n) if n else how.snapshots
+    assert told.snapshots == list(kept)
     for step in told.snapshots:
         assert models.load(name, step=step).config == model.config
 
@@ -251,3 +278,10 @@ for name in models.names():
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_a_model_of_the_course_comes_with_the_world_it_was_trained_on():
+    model, world = models.open_world("story")
+    assert type(world).__name__ == "StoryWorld" and model.config.d_vocab == len(world.vocabulary)
+    with pytest.raises(TypeError, match="it must be a model's name"):
+        models.open_world("")

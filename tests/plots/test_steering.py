@@ -53,6 +53,7 @@ def test_a_report_draws_the_vector_its_controls_and_their_means():
     assert list(vector.get_xdata()) == pytest.approx(REPORT.gain[0].mean(-1).tolist())
     assert list(vector.get_ydata()) == pytest.approx(REPORT.loss[0].mean(-1).tolist())
     assert list(margin.lines[0].get_ydata()) == pytest.approx(REPORT.margin()[:, 0].tolist())
+    assert [label.get_text() for label in kl.get_xticklabels(which="both")] == ["1", "2", "4"]
     assert kl.get_yscale() == "log" and "budget" in [text.get_text() for text in kl.texts]
     assert list(rules.lines[-2].get_ydata()) == pytest.approx([0, 0.1, 0.2])
     assert [label.get_text() for label in off.get_yticklabels()] == ["tense", "number"]

@@ -76,6 +76,10 @@ def test_an_edition_is_put_beside_the_others_newest_first(site, tmp_path):
     assert "latest/index.html" in (pages / "index.html").read_text()
     assert "v0.9.0/index.html" in (pages / "editions.html").read_text()
     assert (pages / ".nojekyll").exists()
+    lost = (pages / "404.html").read_text()
+    links = re.findall(r'href="([^"]+)"', lost)
+    assert all(re.fullmatch(r"/[\w.-]+/(latest/index|editions)\.html", link) for link in links)
+    assert len(links) == 2
 
 
 def test_publishing_again_replaces_the_edition_alone(site, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools import records, site, tables
+from tools import caught, records, site, tables
 
 CLAIM = {
     "name": "01_one.rule",
@@ -94,21 +94,54 @@ def test_the_run_times_add_up_and_name_the_budget(book):
     assert "90 CPU seconds and 1500 MB" in text
 
 
-def test_catch_rates_are_measured_once_and_again_when_the_library_changes(book, monkeypatch):
+@pytest.fixture
+def checked(book, monkeypatch):
+    """The small book with one chapter's exercises and one problem set; (wrong, caught) of each."""
+    counted = {"one": (60, 58), "set": (30, 30)}
+    listed = [("one", "One", Path("book/01_one.ipynb"))]
+    monkeypatch.setattr("tools.teaching.chapters_with_exercises", lambda root: listed)
+    monkeypatch.setattr(caught, "of_chapter", lambda name: caught.Rate(name, 6, *counted[name]))
+
+    def card(root):
+        wrong, found = counted["set"]
+        return [{"name": "ps1", "title": "Set", "judged": 4, "wrong": wrong, "caught": found}]
+
+    monkeypatch.setattr("tools.set_cards.cards", card)
+    return counted
+
+
+def test_one_number_counts_the_wrong_answers_to_exercises_and_problem_sets(book, checked):
+    made = tables.check_table(book, Path("book/back/checks.md"))
+    assert "| [One](../01_one.ipynb) | 6 | 60 | 58 |" in made
+    assert "| Set | 4 | 30 | 30 |" in made
+    assert "| **All** | 10 | 90 | 88, which is **97.8%** |" in made
+
+
+def test_the_build_stops_when_too_few_wrong_answers_are_caught(book, checked):
+    (book / "book" / "checks.md").write_text("# C\n\n<!-- generated: checks --><!-- end -->\n")
+    checked["set"] = (30, 27)  # with the 58 of 60 these are 94.4 %
+    with pytest.raises(site.SiteError, match=r"85 of 90 .* 95% are needed; see one, ps1\."):
+        site.build(book)
+
+
+def test_wrong_answers_are_tried_once_and_again_when_the_library_changes(book, monkeypatch):
     runs = []
-    rates = [{"exercise": "one.a", "title": "A", "wrong": 6, "caught": 5}]
-    monkeypatch.setattr("tools.exercises.catch_rates", lambda: runs.append(1) or rates)
-    page = Path("book/back/checks.md")
-    assert "| A | 6 | 5 |" in tables.check_table(book, page)
-    assert "| A | 6 | 5 |" in tables.check_table(book, page)
-    assert len(runs) == 1
+    monkeypatch.setattr(caught, "ROOT", book)
+    monkeypatch.setattr(caught, "__file__", str(book / "_config.yml"))
+
+    def kept():
+        return caught._kept("one", [], lambda: runs.append(1) or {"a": {"b": [{"c": "d"}]}})
+
+    assert kept() == kept() and len(runs) == 1
     (book / "course_lib" / "a.py").write_text("")
-    tables.check_table(book, page)
+    kept()
     assert len(runs) == 2
 
 
 def test_an_unknown_generated_region_is_an_error_that_lists_the_known_ones(book):
-    with pytest.raises(ValueError, match=r"'price'; use one of \['chapters', 'checks', 'cost'"):
+    with pytest.raises(
+        ValueError, match=r"'price'; use one of \['benchmarks', 'chapters', 'checks'"
+    ):
         tables.fill("<!-- generated: price --><!-- end -->", book, Path("book/intro.md"))
 
 

@@ -17,17 +17,22 @@ from tools import pages
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 PAGES = [path.relative_to(SITE).as_posix() for path in pages.html_pages(SITE)]
 HEIGHT = 844
-WIDTHS = {"phone": 390, "desktop": 1280}
+WIDTHS = {"phone": 360, "tablet": 768, "desktop": 1440}
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 RAW_MATH = """() => [...document.querySelectorAll('.math')]
     .filter(element => !element.querySelector('mjx-container'))
     .map(element => element.textContent)"""
 # Without preload: to look into style sheets axe would load some again, from wrong addresses.
-AXE = {
-    "preload": False,
+AXE = {"preload": False, "resultTypes": ["violations"]}
+STRUCTURE = AXE | {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"],
-    "resultTypes": ["violations"],
+    "rules": {"color-contrast": {"enabled": False}},
 }
+CONTRAST = AXE | {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+# Code is most of a chapter's elements and has the same few colours on every page, so the contrast
+# of code is looked at on one page only.
+CODE = [[".highlight"], ["mjx-container"]]
+WITH_CODE = "solutions/02_toy_models.html"
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def open_page(site: Path) -> Iterator[Callable]:
 
 @pytest.fixture(scope="session")
 def visit(open_page: Callable) -> Callable[[str], Visit]:
-    """Visits a page once, on a phone, then on a desktop, light and dark, however many tests ask."""
+    """Visits a page once, at every width, light and dark, however many tests ask."""
     from axe_playwright_python.sync_playwright import Axe
 
     @cache
@@ -92,10 +97,13 @@ def visit(open_page: Callable) -> Callable[[str], Visit]:
         for screen, width in WIDTHS.items():
             page.set_viewport_size({"width": width, "height": HEIGHT})
             overflow[screen] = page.evaluate(OVERFLOW)
+        axe, everywhere = Axe(), None if name == WITH_CODE else {"exclude": CODE}
+        structure = axe.run(page, options=STRUCTURE).response["violations"]
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             page.wait_for_selector(f"html[data-theme={scheme}]")
-            found = Axe().run(page, options=AXE).response["violations"]
+            contrast = axe.run(page, context=everywhere, options=CONTRAST).response["violations"]
+            found = [*structure, *contrast]
             violations[scheme] = [
                 f"{violation['id']}: {violation['help']}: {node['html'][:200]}"
                 for violation in found
@@ -107,10 +115,19 @@ def visit(open_page: Callable) -> Callable[[str], Visit]:
     return visited
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Pages that are meant to look otherwise are taken anew with --update-snapshots."""
+    parser.addoption("--update-snapshots", action="store_true")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `page_name` runs for every page; without a site it fails once."""
+    """A test that takes `page_name` runs for every page; without a site it fails once.
+
+    All tests of a page run in one process, which visits it once.
+    """
     if "page_name" in metafunc.fixturenames:
-        metafunc.parametrize("page_name", PAGES or ["(no page is built)"])
+        one = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PAGES]
+        metafunc.parametrize("page_name", one or ["(no page is built)"])
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

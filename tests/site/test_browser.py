@@ -9,8 +9,8 @@ def test_a_page_logs_no_error_and_asks_no_other_host(page_name, visit):
     assert visit(page_name).faults == []
 
 
-def test_a_page_fits_a_phone_and_a_desktop_screen(page_name, visit):
-    assert visit(page_name).overflow == {"phone": 0, "desktop": 0}
+def test_a_page_fits_a_phone_a_tablet_and_a_desktop_screen(page_name, visit):
+    assert visit(page_name).overflow == {"phone": 0, "tablet": 0, "desktop": 0}
 
 
 def test_a_page_shows_every_formula_as_a_formula(page_name, visit):

@@ -37,3 +37,23 @@ def test_links_that_hold_and_links_to_other_hosts_are_no_faults(tmp_path):
         PAGE.format('<a href="../index.html#top">x</a>')
     )
     assert pages.dead_links(tmp_path) == []
+
+
+def test_no_page_weighs_more_than_two_megabytes(site):
+    assert pages.heavy(site) == []
+
+
+def test_a_heavy_picture_counts_for_its_page_once(tmp_path):
+    (tmp_path / "a.png").write_bytes(bytes(900))
+    (tmp_path / "index.html").write_text('<html><img src="a.png"><img src="a.png"></html>')
+    assert pages.heavy(tmp_path, limit=1000) == []
+    (fault,) = pages.heavy(tmp_path, limit=900)
+    assert "index.html: weighs" in fault
+
+
+def test_a_page_whose_moving_pictures_hold_too_much_is_found(tmp_path):
+    data = "<script type='application/json'>[" + "1," * 600 + "1]</script>"
+    (tmp_path / "index.html").write_text(PAGE.format(data))
+    assert pages.heavy(tmp_path, data=1300) == []
+    (fault,) = pages.heavy(tmp_path, data=1200)
+    assert "holds data" in fault

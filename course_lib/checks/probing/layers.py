@@ -33,6 +33,7 @@ def make_cases(generator: Generator) -> list[Case]:
     held = (document % 5 >= 3)[:, None] * draw(LAYERS, 1, WIDTH)
     strange = faint + 4 * held
     strange[..., 1:] *= torch.where(document % 5 >= 3, 8.0, 1.0)[:, None]
+    loudness = torch.logspace(-1, 1, WIDTH)
     return [
         Case(
             "Documents whose labels mean nothing are at chance: no document is on both sides",
@@ -60,10 +61,11 @@ def make_cases(generator: Generator) -> list[Case]:
         ),
         Case(
             "A layer that has something is found, and its number is that of the held-out documents",
-            {"x": faint, "y": by_token, "document": document},
+            {"x": loudness * faint, "y": by_token, "document": document},
             _search,
             _judge,
-            "All three parts are by document: train on 0, 1, 2, choose on 3, report on 4.",
+            "All three parts are by document: train on 0, 1, 2, choose on 3, report on 4. Every "
+            "feature has its own scale, so each is divided by its own standard deviation.",
         ),
     ]
 

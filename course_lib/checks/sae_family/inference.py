@@ -158,4 +158,7 @@ def _judge_counts(outputs: Any, x: Tensor, **rest: Any) -> str | None:
         return f"one by one, {mean:.1f} latents are active on average; k = {K} should be"
     if rich < 2 * poor:
         return f"rich inputs have {rich:.1f} active latents and poor ones {poor:.1f}: too even"
+    off = (alone - x)[alone != 0].abs().max().item()
+    if off > 1e-5:
+        return f"active latents are up to {off:.2f} off their pre-activations; only select them"
     return None

@@ -56,7 +56,7 @@ def make_cases(generator: Generator) -> list[Case]:
         ),
         Case(
             "Lengths do not matter, and a dead latent of norm 0 is no NaN",
-            {"W_dec": dead, "D": 2.0 * D},
+            {"W_dec": dead, "D": torch.tensor([0.3, 2.0, 0.5, 1.5])[:, None] * D},
             _call,
             _judge,
             "Divide every row by its length; leave a row of zeros as it is.",

