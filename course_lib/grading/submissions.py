@@ -18,9 +18,11 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 MAX_BYTES, MAX_SOURCE, MAX_CELLS, MAX_MEMBERS = 10 * 2**20, 2**20, 1000, 200
 SKIPPED = {"check", "demo"}
+PARSING = Lock()  # up to Python 3.12, two threads that parse can fail each other
 WRITTEN = re.compile(r"<!-- written: (\w+) -->")
 
 
@@ -180,7 +182,8 @@ def _cell(cell: object) -> tuple[str, str, set[str]]:
 def plain_python(source: str) -> str:
     """The source, the notebook's own commands (`%pip`, `!ls`, `x?`) doing nothing."""
     try:
-        ast.parse(source)
+        with PARSING:
+            ast.parse(source)
         return source
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         lines = [

@@ -1,11 +1,14 @@
 """What learning systems hand over is read as it comes, and shards agree on one secret."""
 
+import gc
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from course_lib.grading import grade
-from course_lib.grading.submissions import Unreadable, find, read
+from course_lib.grading.submissions import Unreadable, find, parse, read
 from tests.grading.toy import answers
 
 TEXT = answers("x")
@@ -97,3 +100,32 @@ def test_an_empty_secret_is_not_taken_for_one(tmp_path, monkeypatch):
     (tmp_path / "secret.txt").write_text("")
     with pytest.raises(OSError, match="is empty"):
         grade.secret_of(tmp_path)
+
+
+def test_many_threads_read_notebooks_at_once():
+    """Collecting garbage lets another thread in, where CPython's parser is not made for it."""
+
+    class Cycle:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            sum(range(50))
+
+    data = answers("ada", "\n    ".join(["x = [x + 1, (x, {x: -x})]"] * 200)).encode()
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(50)
+    try:
+
+        def read_often(_):
+            for _ in range(10):
+                garbage = [Cycle() for _ in range(20)]
+                del garbage
+                parse(data)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(read_often, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
