@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.grading.questions import ProblemSet, Written, agrees, case
+from course_lib.grading.questions import ProblemSet, Written, agrees, case, first, second, third
 
 SET = ProblemSet(
     "Problem set 1: What it costs to share",
@@ -183,18 +183,6 @@ def loudest_rival(draw):
             6,
         ),
     ]
-
-
-def first(attempt):
-    return attempt()[0]
-
-
-def second(attempt):
-    return attempt()[1]
-
-
-def third(attempt):
-    return attempt()[2]
 
 
 @SET.question(

@@ -2,7 +2,16 @@
 
 import torch
 
-from course_lib.grading.questions import ProblemSet, Written, agrees, apply, case
+from course_lib.grading.questions import (
+    ProblemSet,
+    Written,
+    agrees,
+    apply,
+    case,
+    first,
+    second,
+    third,
+)
 
 SET = ProblemSet(
     "Problem set 2: Counting features",
@@ -262,18 +271,6 @@ def take_out(draw):
         ),
     ]
     return compared(right, rows)
-
-
-def first(attempt):
-    return attempt()[0]
-
-
-def second(attempt):
-    return attempt()[1]
-
-
-def third(attempt):
-    return attempt()[2]
 
 
 @SET.question(

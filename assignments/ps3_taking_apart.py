@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.grading.questions import ProblemSet, Written, agrees, case
+from course_lib.grading.questions import ProblemSet, Written, agrees, case, first, second, third
 
 SET = ProblemSet(
     "Problem set 3: Taking apart",
@@ -267,18 +267,6 @@ def rescale(draw):
             "Factors may be below 1. Inputs, dimensions and latents are three axes.", 3,
         ),
     ]  # fmt: skip
-
-
-def first(attempt):
-    return attempt()[0]
-
-
-def second(attempt):
-    return attempt()[1]
-
-
-def third(attempt):
-    return attempt()[2]
 
 
 @SET.question(

@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import normalize
 
-from course_lib.grading.questions import ProblemSet, Written, agrees, case
+from course_lib.grading.questions import ProblemSet, Written, agrees, case, first, second, third
 
 SET = ProblemSet(
     "Problem set 4: Beyond one code",
@@ -266,18 +266,6 @@ def word_parts(draw):
             call=parts_and_slopes,
         ),
     ]
-
-
-def first(attempt):
-    return attempt()[0]
-
-
-def second(attempt):
-    return attempt()[1]
-
-
-def third(attempt):
-    return attempt()[2]
 
 
 @SET.question(

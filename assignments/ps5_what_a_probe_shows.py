@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.grading.questions import ProblemSet, Written, case
+from course_lib.grading.questions import ProblemSet, Written, case, first, second, third
 
 SET = ProblemSet(
     "Problem set 5: What a probe shows",
@@ -268,18 +268,6 @@ def turn(draw):
             call=with_slopes,
         ),
     ]
-
-
-def first(attempt):
-    return attempt()[0]
-
-
-def second(attempt):
-    return attempt()[1]
-
-
-def third(attempt):
-    return attempt()[2]
 
 
 @SET.question(

@@ -3,7 +3,16 @@
 import torch
 from torch.nn import functional as F
 
-from course_lib.grading.questions import ProblemSet, Written, agrees, case
+from course_lib.grading.questions import (
+    ProblemSet,
+    Written,
+    agrees,
+    case,
+    first,
+    fourth,
+    second,
+    third,
+)
 
 SET = ProblemSet(
     "Problem set 6: Does it steer?",
@@ -317,22 +326,6 @@ def corrected(draw):
             4,
         ),
     ]
-
-
-def first(attempt):
-    return attempt()[0]
-
-
-def second(attempt):
-    return attempt()[1]
-
-
-def third(attempt):
-    return attempt()[2]
-
-
-def fourth(attempt):
-    return attempt()[3]
 
 
 @SET.question(

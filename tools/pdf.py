@@ -7,26 +7,21 @@ would be cut off, and a printed sheet with nothing on it, is a fault and no file
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import yaml
 
 from course_lib.files import write_file
+from tools import browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = Path("_build") / "features-in-superposition.pdf"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MARGIN = 14  # millimetres
 SCALE = 0.75
 SHEET = round((210 - 2 * MARGIN) / 25.4 * 96 / SCALE)  # CSS pixels between the margins of A4
@@ -99,28 +94,20 @@ def make(site: Path, target: Path) -> Path:
     """Print the built site. Raises Unprintable, also where there is no browser."""
     from playwright.sync_api import sync_playwright
 
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = browser.chromium()
     if path is None:
         raise Unprintable("no Chromium found: install it, or name it in the variable CHROMIUM")
     sheets, pages = [], order()
-    handler = partial(_Quiet, directory=site)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as driver:
-        Thread(target=server.serve_forever, daemon=True).start()
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page(reduced_motion="reduce")
+    with browser.served(site) as address, sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=browser.FLAGS)
+        page = chromium.new_page(reduced_motion="reduce")
         for number, (part, name) in enumerate(pages, start=1):
-            data = printed(page, f"http://127.0.0.1:{server.server_port}/{name}")
+            data = printed(page, f"{address}/{name}")
             title = page.locator("h1").first.inner_text().strip("# \n")
             sheets.append((part, title, data))
             print(f"[{number:>2}/{len(pages)}] {title}", flush=True)
-        browser.close()
-        server.shutdown()
+        chromium.close()
     return write_file(target, bind(sheets))
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Leaves the terminal to the progress."""
 
 
 def main() -> int:

@@ -32,6 +32,22 @@ def apply(attempt, **inputs):
     return attempt(*inputs.values())
 
 
+def first(attempt):
+    return attempt()[0]
+
+
+def second(attempt):
+    return attempt()[1]
+
+
+def third(attempt):
+    return attempt()[2]
+
+
+def fourth(attempt):
+    return attempt()[3]
+
+
 @dataclass(frozen=True)
 class Graded(Case):
     """A case with points. `visible` cases can also be tried by the student, on other inputs.

@@ -1,18 +1,16 @@
 """Fixtures for tests of the built site, which `make book` makes."""
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests import browser
 from tools import pages
+from tools.browser import served
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 PAGES = [path.relative_to(SITE).as_posix() for path in pages.html_pages(SITE)]
@@ -59,12 +57,7 @@ def open_page(site: Path) -> Iterator[Callable]:
 
     A fault is an error on the console, an exception, or a request to another host.
     """
-    handler = partial(QuietHandler, directory=site)
-    with (
-        browser.launched() as chromium,
-        ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
-    ):
-        Thread(target=server.serve_forever, daemon=True).start()
+    with browser.launched() as chromium, served(site) as address:
 
         def opened(name: str, width: int = WIDTHS["desktop"], scheme: str = "light"):
             context = chromium.new_context(
@@ -76,12 +69,11 @@ def open_page(site: Path) -> Iterator[Callable]:
             page.on("console", lambda said: said.type == "error" and faults.append(_told(said)))
             page.on("pageerror", lambda error: faults.append(str(error)))
             page.on("request", lambda one: _is_foreign(one.url) and faults.append(one.url))
-            page.goto(f"http://127.0.0.1:{server.server_port}/{name}")
+            page.goto(f"{address}/{name}")
             page.evaluate("() => window.MathJax?.startup?.promise")
             return page, faults
 
         yield opened
-        server.shutdown()
 
 
 @pytest.fixture(scope="session")
@@ -128,18 +120,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "page_name" in metafunc.fixturenames:
         one = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PAGES]
         metafunc.parametrize("page_name", one or ["(no page is built)"])
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves files and says nothing about it."""
-
-    def log_message(self, *_: object) -> None:
-        """Leaves the terminal to pytest."""
-
-    def copyfile(self, source, outputfile) -> None:
-        """A page that is left before it has loaded is no error."""
-        with contextlib.suppress(ConnectionError):
-            super().copyfile(source, outputfile)
 
 
 def _told(message) -> str:
