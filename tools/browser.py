@@ -1,4 +1,4 @@
-"""Headless Chromium and a server for built pages: what the tests of the site and `make pdf` share."""
+"""Headless Chromium, and a server for built pages: shared by the site's tests and `make pdf`."""
 
 from __future__ import annotations
 
