@@ -68,7 +68,8 @@ def run(notebook: Path, seed: int, scale: str) -> dict[str, dict]:
 def stored_values(stored: dict, first: dict[str, dict]) -> dict[int, dict[str, float]]:
     """The stored values by seed and claim, or none if seed 0 now gives others or other claims."""
     before = {key: entry["values"] for key, entry in stored["claims"].items()}
-    if {key: claim["value"] for key, claim in first.items()} != {k: v[0] for k, v in before.items()}:
+    now = {key: claim["value"] for key, claim in first.items()}
+    if now != {key: values[0] for key, values in before.items()}:
         return {}
     return {
         seed: {key: values[at] for key, values in before.items()}
