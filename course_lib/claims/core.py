@@ -45,20 +45,29 @@ def stored_runs(name: str) -> StoredRuns | None:
     Raises ValueError when the file of the chapter does not have the hash it was stored with.
     """
     chapter, key = _split(name)
+    return chapter_runs(chapter).get(key)
+
+
+def chapter_runs(chapter: str) -> dict[str, StoredRuns]:
+    """The stored runs of every claim of a chapter, in its order; empty when there are none yet.
+
+    Raises ValueError as `stored_runs` does.
+    """
     path = files("course_lib.claims") / "bands" / f"{chapter}.json"
     if not path.is_file():
-        return None
+        return {}
     content = json.loads(path.read_text(encoding="utf-8"))
     if content["sha256"] != digest(content["claims"]):
         raise ValueError(
             f"course_lib/claims/bands/{chapter}.json was changed after it was stored: its hash is "
             f"not the one it carries. Make it again: make bands CHAPTER={chapter}"
         )
-    entry = content["claims"].get(key)
-    if entry is None:
-        return None
-    values, band = tuple(entry["values"]), tuple(entry["band"])
-    return StoredRuns(values, band, entry.get("full"), entry.get("model", ""))
+    return {
+        key: StoredRuns(
+            tuple(entry["values"]), tuple(entry["band"]), entry.get("full"), entry.get("model", "")
+        )
+        for key, entry in content["claims"].items()
+    }
 
 
 def digest(claims: dict[str, Any]) -> str:
