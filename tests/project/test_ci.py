@@ -25,10 +25,12 @@ def test_ci_runs_the_two_commands_of_the_readme_before_it_adds_the_peers():
     assert len(told) == 2
 
 
-def test_ci_stops_at_the_first_failure_and_is_executable():
-    assert "set -euo pipefail" in CI
-    assert (tree.ROOT / ".ci" / "run").stat().st_mode & 0o100
-    subprocess.run(["bash", "-n", ".ci/run"], cwd=tree.ROOT, check=True)
+@pytest.mark.parametrize("script", ["run", "supply", "release", "publish"])
+def test_a_script_of_ci_stops_at_the_first_failure_and_is_executable(script):
+    path = tree.ROOT / ".ci" / script
+    assert "set -euo pipefail" in path.read_text(encoding="utf-8")
+    assert path.stat().st_mode & 0o100
+    subprocess.run(["bash", "-n", str(path)], check=True)
 
 
 def test_the_workflow_on_linux_runs_what_ci_runs():
