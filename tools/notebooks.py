@@ -7,10 +7,13 @@ Each notebook gets one test more than it has code cells, named "cost and record"
 over budget it warns, and fails where that cannot be a busy machine: over the budget of memory, or
 twice that of time (with `--lenient-budget`, for a reader's own machine, it only warns). Otherwise
 it writes the executed notebook and its record (`tools.records`).
+On Linux each process of a notebook may hold 2 GB, Binder's memory, and an allocation past that
+fails in its cell; macOS and Windows have no such limit, so there the budget alone is looked at.
 A notebook that passed before with the same inputs is not run again, and the summary says so.
 """
 
 import copy
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -24,6 +27,9 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from tools import records
+
+if sys.platform == "linux":
+    import resource
 
 # The proxy is a closed door: a notebook that asks the network fails here, as it would offline.
 CLOSED = "http://127.0.0.1:9"
@@ -60,6 +66,7 @@ class Notebook(IPyNbFile):
             for name, value in KERNEL_ENVIRONMENT.items():
                 environment.setenv(name, value)
             super().setup()
+        limit_memory(self.kernel.km.provisioner.pid)
         self.kernel.execute_cell_input = self.execute_as_jupyter_does
 
     def execute_as_jupyter_does(self, source: str, allow_stdin: bool | None = None) -> str:
@@ -124,6 +131,17 @@ class CostAndRecord(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         where = self.path.relative_to(self.config.rootpath).as_posix()
         return self.path, 0, f"{where}::{self.name}"
+
+
+def limit_memory(pid: int) -> None:
+    """Let a process, and those it starts, hold `records.DATA_BYTES_LIMIT` each (Linux).
+
+    What is limited is written memory. Address space, of which torch reserves much and uses little,
+    is free; so are the pages of libraries, which Binder's kernel drops when memory is short.
+    """
+    if sys.platform == "linux":
+        both = (records.DATA_BYTES_LIMIT, records.DATA_BYTES_LIMIT)
+        resource.prlimit(pid, resource.RLIMIT_DATA, both)
 
 
 def kernel_cost(pid: int) -> tuple[float, float]:

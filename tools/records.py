@@ -22,6 +22,7 @@ from course_lib.runtime import write_file
 CPU_SECONDS_BUDGET = 90.0
 CPU_SECONDS_REFUSED = 180.0  # a busy machine makes 90 of a run's 60 seconds; none makes 180
 PEAK_MB_BUDGET = 1500.0
+DATA_BYTES_LIMIT = 2 * 2**30  # of one process; as much as Binder gives
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import nbformat
 import yaml
 
 from course_lib.claims.card import interval
-from tools import bands, bench_page, history, records, scaling, set_cards, teaching, topics
+from tools import bands, bench_page, devices, history, records, scaling, set_cards, teaching, topics
 from tools.course_map import course_map
 from tools.markdown import plain, relative, table
 
@@ -249,6 +249,7 @@ GENERATORS = {
     "benchmarks": bench_page.page_of,
     "cost": cost,
     **scaling.GENERATORS,
+    **devices.GENERATORS,
     **teaching.GENERATORS,
 }
 

@@ -25,10 +25,12 @@ def test_ci_runs_the_two_commands_of_the_readme_before_it_adds_the_peers():
     assert len(told) == 2
 
 
-def test_ci_stops_at_the_first_failure_and_is_executable():
-    assert "set -euo pipefail" in CI
-    assert (tree.ROOT / ".ci" / "run").stat().st_mode & 0o100
-    subprocess.run(["bash", "-n", ".ci/run"], cwd=tree.ROOT, check=True)
+@pytest.mark.parametrize("script", ["run", "supply", "release", "publish"])
+def test_a_script_of_ci_stops_at_the_first_failure_and_is_executable(script):
+    path = tree.ROOT / ".ci" / script
+    assert "set -euo pipefail" in path.read_text(encoding="utf-8")
+    assert path.stat().st_mode & 0o100
+    subprocess.run(["bash", "-n", str(path)], check=True)
 
 
 def test_the_workflow_on_linux_runs_what_ci_runs():
@@ -36,12 +38,62 @@ def test_the_workflow_on_linux_runs_what_ci_runs():
     assert [step["run"] for step in steps if "run" in step] == [".ci/run"]
 
 
-def test_the_oldest_versions_in_the_matrix_are_the_floors_of_the_package():
+def test_the_matrix_crosses_the_oldest_and_the_newest_torch_and_numpy():
+    """The newest of both is what a job without versions gets."""
     matrix = WORKFLOWS["matrix.yml"]["jobs"]["library"]["strategy"]["matrix"]["include"]
-    oldest = [entry["versions"] for entry in matrix if entry["versions"]]
+    named = [entry["versions"] for entry in matrix]
     pyproject = (tree.ROOT / "pyproject.toml").read_text(encoding="utf-8")
     floors = [re.search(rf'"{name}>=([\d.]+)"', pyproject)[1] for name in ("torch", "numpy")]
-    assert oldest == ["torch~={}.0 numpy~={}.0".format(*floors)]
+    torch, numpy = f"torch~={floors[0]}.0", f"numpy~={floors[1]}.0"
+    assert set(named) == {"", f"{torch} {numpy}", f"{torch} numpy~=2.0", numpy}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_every_action_is_a_commit_with_its_version_beside_it(name):
+    text = (tree.ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+    written = re.findall(r"uses: *(\S+)(.*)", text)
+    jobs = WORKFLOWS[name]["jobs"].values()
+    parsed = [one.get("uses") for job in jobs for one in (job, *job.get("steps", ()))]
+    assert [action for action, _ in written] == [action for action in parsed if action]
+    for action, comment in written:
+        if action.startswith("./"):
+            assert (tree.ROOT / action).is_file()
+        else:
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
+            assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), action
+
+
+def test_a_release_is_signed_by_a_job_that_can_do_nothing_else():
+    calling = WORKFLOWS["ci.yml"]["jobs"]["release"]
+    assert set(calling["needs"]) == {"book", "supply"} and "ref_type == 'tag'" in calling["if"]
+    jobs = WORKFLOWS["release.yml"]["jobs"]
+    may = {name: job.get("permissions", {"contents": "read"}) for name, job in jobs.items()}
+    assert may == {
+        "build": {"contents": "read"},
+        "sign": {"id-token": "write", "attestations": "write"},
+        "attach": {"contents": "write"},
+    }
+    writes = {right for rights in may.values() for right, how in rights.items() if how == "write"}
+    assert calling["permissions"] == dict.fromkeys(writes, "write")
+    assert [job.get("needs") for job in jobs.values()] == [None, "build", "sign"]
+    assert [step["uses"].split("@")[0] for step in jobs["sign"]["steps"]] == [
+        "actions/download-artifact",
+        "actions/attest",
+    ]
+
+
+def test_a_release_whose_tag_is_not_its_version_is_refused():
+    done = subprocess.run([".ci/release", "v9.9.9"], cwd=tree.ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "The tag is v9.9.9 and pyproject.toml says version" in done.stderr
+
+
+def test_an_action_has_one_commit_and_dependabot_moves_it():
+    texts = [p.read_text() for p in (tree.ROOT / ".github" / "workflows").glob("*.yml")]
+    pins = set(re.findall(r"uses: *([\w-]+/[\w-]+)@(.*)", "\n".join(texts)))
+    assert len(pins) == len(dict(pins)) > 4
+    bot = yaml.safe_load((tree.ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))
+    assert [entry["package-ecosystem"] for entry in bot["updates"]] == ["github-actions"]
 
 
 def test_every_job_may_only_read_unless_it_says_otherwise():

@@ -1,5 +1,7 @@
 """The plugin that turns nbval's run into the book's executed notebooks."""
 
+import sys
+
 import nbformat
 import pytest
 
@@ -83,6 +85,35 @@ def test_a_notebook_over_budget_fails_in_one_sentence_and_is_not_recorded(projec
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["over budget: the notebook took * MB of memory (allowed: 1)*"])
     assert records.load(project.path, path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+@pytest.mark.parametrize(
+    "allocate", ["x = bytearray({})", "import torch; x = torch.ones({}, dtype=torch.uint8)"]
+)
+def test_a_notebook_has_the_memory_of_binder_and_no_more(project, allocate):
+    fits, too_much = (allocate.format(int(gigabytes * 2**30)) for gigabytes in (1, 2.5))
+    path = write_notebook(project, fits)
+    run(project).assert_outcomes(passed=2)
+    assert records.load(project.path, path).peak_mb > 1000, "it was filled, not only reserved"
+    path = write_notebook(project, too_much)
+    result = run(project, "--lenient-budget")
+    result.assert_outcomes(failed=1, skipped=1)
+    result.stdout.re_match_lines([".*(MemoryError|can't allocate memory)"])
+    assert records.load(project.path, path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
+def test_a_process_that_a_notebook_starts_has_the_same_limit(project):
+    ask = "import resource; print(resource.getrlimit(resource.RLIMIT_DATA)[1])"
+    command = f"[sys.executable, '-c', {ask!r}]"
+    path = write_notebook(
+        project, f"import subprocess, sys\nsubprocess.check_output({command}, text=True)"
+    )
+    run(project).assert_outcomes(passed=2)
+    executed = records.record_path(project.path, path).with_suffix(".ipynb")
+    said = nbformat.read(executed, as_version=4).cells[0].outputs[0].data["text/plain"]
+    assert said == repr(f"{records.DATA_BYTES_LIMIT}\n")
 
 
 def test_a_slow_machine_may_be_lenient_about_the_budget_and_the_next_strict_run_is_not(

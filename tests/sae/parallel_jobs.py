@@ -114,7 +114,7 @@ def harvested(folder):
         written.append(f"{path.parent.name}/{path.name}")
         write_shard(path, tensors)
 
-    with patch("course_lib.activations.harvest.write_shard", write):
+    with patch.object(sys.modules[harvest.__module__], "write_shard", write):
         harvest(GPT(GPT_CONFIG), TOKENS, SITES, folder, batch_size=4, shard_rows=30)
     return written
 
