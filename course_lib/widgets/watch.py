@@ -6,6 +6,7 @@ import asyncio
 import base64
 import html
 import io
+import math
 import signal
 import threading
 import traceback
@@ -134,9 +135,8 @@ class Watch:
         self._picture, self._said = ipywidgets.HTML(), ipywidgets.HTML()
         row = ipywidgets.Layout(flex_flow="row wrap")
         controls = [*self._menus.values(), self._train, self._reset]
-        self.box = ipywidgets.VBox(
-            [ipywidgets.HBox(controls, layout=row), self._said, self._picture]
-        )
+        top = ipywidgets.HBox(controls, layout=row)
+        self.box = ipywidgets.VBox([top, self._said, self._picture])
         self._begin_anew()
         self._train.on_click(self._hear(self._train_or_stop))
         self._reset.on_click(self._hear(self._begin_anew))
@@ -200,16 +200,18 @@ class Watch:
 
     def _slice(self) -> bool:
         """Train on to the next picture; whether there are more to come."""
-        trainer = self.trainer
-        until = trainer.step + max(1, trainer.steps // self._frames)
+        trainer, interrupted = self.trainer, False
+        until = trainer.step + math.ceil(trainer.steps / self._frames)
         try:
             trainer.fit(until=min(until, trainer.steps))
         except KeyboardInterrupt:  # of a trainer that hears interrupts itself
-            self._hold()
+            interrupted = True
         self._show()
         if trainer.step == trainer.steps:
             self._stop()
             self._say("Trained to step")
+        elif interrupted:
+            self._hold()
         return self.training
 
     def _show(self) -> None:

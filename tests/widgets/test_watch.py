@@ -23,6 +23,7 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt
 
+from course_lib import sae
 from course_lib.data import SparseFeatures
 from course_lib.models import ToyModel
 from course_lib.superposition import Trainer
@@ -212,6 +213,38 @@ def test_an_interrupt_stops_as_the_button_does(monkeypatch):
         assert "Trained to step 20" in page.said.value
 
     asyncio.run(read())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends itself a signal")
+def test_an_interrupt_that_the_trainer_hears_ends_after_the_step(monkeypatch):
+    open_notebook(monkeypatch)
+    interrupts = itertools.chain([6], itertools.repeat(None))
+
+    class World:
+        def __init__(self):
+            self.drawn, self.at = 0, next(interrupts)
+
+        def sample(self, batch_size, generator):
+            self.drawn += 1
+            if self.drawn == self.at:
+                os.kill(os.getpid(), signal.SIGINT)
+            return torch.rand(batch_size, 4, generator=generator)
+
+    def learner(p):
+        return sae.Trainer(sae.TopKSAE(4, 8, 2), World(), steps=20, batch_size=8)
+
+    async def read():
+        page = Page(fresh=learner)
+        await page.trained()
+        stopped_at = page.watch.trainer.step
+        assert 4 < stopped_at < 8 and f"Stopped at step {stopped_at} of 20" in page.said.value
+        await page.trained()
+        assert "Trained to step 20" in page.said.value
+        return page.watch.trainer.saes[0]
+
+    trained, plain = asyncio.run(read()), learner(p=None)
+    plain.fit()
+    assert torch.equal(trained.W_dec, plain.saes[0].W_dec)
 
 
 def test_every_control_says_in_words_what_it_is_and_shows_its_values(monkeypatch):
