@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from course_lib import validate
 from course_lib.files import write_file
 
 T = TypeVar("T")
@@ -110,7 +111,22 @@ def progress(steps: Iterable[T], description: str) -> Iterable[T]:
         from tqdm.auto import tqdm
     except ModuleNotFoundError:
         return steps
-    return tqdm(steps, desc=description, leave=False, mininterval=0.5)
+    hidden = bool(os.environ.get("TQDM_DISABLE"))  # tqdm's bar for notebooks does not read it
+    return tqdm(steps, desc=description, leave=False, mininterval=0.5, disable=hidden)
+
+
+def remaining(step: int, steps: int, until: int | None, description: str) -> Iterable[int]:
+    """The steps of a training of `steps` that are to be done once `step` of them are.
+
+    Those up to `until` if it is given, for somebody who watches; else all, with a progress bar.
+
+    Raises TypeError and ValueError for an `until` that is no whole number from 1 to `steps`.
+    """
+    if until is None:
+        return progress(range(step, steps), description)
+    if validate.positive_int("until", until) > steps:
+        raise ValueError(f"until is {until}; this training has {steps} steps.")
+    return range(step, until)
 
 
 class TrainingStopped(KeyboardInterrupt):

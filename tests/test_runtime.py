@@ -1,6 +1,7 @@
 """Device, seed, switch, safe files and the report."""
 
 import errno
+import importlib
 import json
 import os
 import subprocess
@@ -85,6 +86,17 @@ def test_the_switches_are_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("COURSE_SEED", "-1")
     with pytest.raises(ValueError, match="COURSE_SEED is '-1'"):
         runtime.seed()
+
+
+@pytest.mark.parametrize("switch", ["", "1"])
+@pytest.mark.parametrize("bar", ["tqdm.std", "tqdm.notebook"])
+def test_progress_is_shown_unless_the_environment_hides_it(monkeypatch, bar, switch):
+    monkeypatch.setattr("tqdm.auto.tqdm", importlib.import_module(bar).tqdm)
+    monkeypatch.setenv("TQDM_DISABLE", switch)
+    monkeypatch.delenv("RANK", raising=False)
+    steps = runtime.progress(range(3), "training")
+    assert steps.disable is bool(switch)
+    assert list(steps) == [0, 1, 2]
 
 
 def test_a_file_is_written_whole(tmp_path):

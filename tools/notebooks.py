@@ -40,6 +40,7 @@ KERNEL_ENVIRONMENT = {
     "TQDM_DISABLE": "1",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "COURSE_PROGRESS": "off",
+    "COURSE_STATIC": "1",
 }
 REUSED = pytest.StashKey[list[str]]()
 LENIENT = "--lenient-budget"

@@ -25,6 +25,7 @@ from course_lib.plots.toy import (
     dimensionality_strip,
     feature_arrows,
     gram_map,
+    kept_features,
     neuron_stacks,
     phase_maps,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "feature_arrows",
     "geometry",
     "gram_map",
+    "kept_features",
     "measures",
     "neuron_stacks",
     "phase_maps",

@@ -13,9 +13,12 @@ from torch import Tensor
 
 from course_lib import validate
 from course_lib.plots.style import COLORS
+from course_lib.sae.recovery import FOUND_COSINE, match
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+    from course_lib.sae.trainer import Trainer
 
 
 def seed_lines(
@@ -61,6 +64,37 @@ def similarity_strip(
 ) -> Figure:
     """One row of dots per name, the mean as a bar across it; a line at `threshold`."""
     figure, ax = plt.subplots(figsize=(7, 0.42 * len(values) + 0.9))
+    _strip(ax, values, title, xlabel, threshold)
+    return figure
+
+
+def found_features(trainer: Trainer, D: Float[Tensor, "n_features d_in"]) -> Figure:
+    """Instances of one SAE in training: each feature's cosine with its latent, FVU and L0 so far.
+
+    Features D and latents are paired one to one (`recovery.match`).
+    """
+    pairs = [match(W, D) for W in trainer.saes[0].W_dec.detach().cpu()]
+    history = trainer.history[0]
+    figure, (left, *panels) = plt.subplots(1, 3, figsize=(9.5, 2.7), width_ratios=(2, 1, 1))
+    rows = {
+        f"start {i}:\n{int(pair.found.sum())} of {len(D)}": pair.cosine
+        for i, pair in enumerate(pairs)
+    }
+    _strip(left, rows, "Features found", "cosine of a feature and its latent", FOUND_COSINE)
+    for ax, name, title in zip(panels, ("fvu", "l0"), ("FVU", "L0"), strict=True):
+        for values in history.get(name, torch.empty(0, len(pairs))).T:
+            ax.plot(history["step"] if len(values) else [], values, lw=1)
+        ax.set(title=title, xlabel="step", xlim=(0, trainer.steps), ylim=(0, None))
+    return figure
+
+
+def _strip(
+    ax: Axes,
+    values: Mapping[str, Float[Tensor, " n"]],
+    title: str,
+    xlabel: str,
+    threshold: float | None,
+) -> None:
     for row, dots in enumerate(values.values()):
         spread = torch.linspace(-0.28, 0.28, len(dots)).roll(len(dots) // 3)
         ax.plot(dots, row + spread, ".", color=COLORS[0], alpha=0.45)
@@ -70,7 +104,6 @@ def similarity_strip(
     ax.set(yticks=range(len(values)), yticklabels=list(values), xlim=(0, 1.02), xlabel=xlabel)
     ax.set_title(title)
     ax.invert_yaxis()
-    return figure
 
 
 def encoder_panels(

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from course_lib import validate
 from course_lib.plots.style import COLORS
-from course_lib.superposition import PHASES
+from course_lib.superposition import PHASES, REPRESENTED_NORM, Trainer
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
+
+AVERAGED_STEPS = 25  # to a point of a loss that is drawn while it falls
 
 
 def _panels(n: int, size: float) -> tuple[Figure, list[Axes]]:
@@ -41,6 +43,31 @@ def gram_map(Ws: Sequence[Float[Tensor, "n_features d_hidden"]], titles: Sequenc
 def feature_arrows(Ws: Sequence[Float[Tensor, "n_features 2"]], titles: Sequence[str]) -> Figure:
     """The rows of W as arrows in the plane, one panel per model; the circle has radius 1."""
     figure, axes = _panels(len(Ws), 2.1)
+    _arrows(axes, Ws, titles)
+    return figure
+
+
+def kept_features(trainer: Trainer) -> Figure:
+    """A toy model in training: arrows and features kept (|W_i| > 0.5) of each instance, and losses.
+
+    Models have two hidden dimensions. A point of a loss is the mean of 25 steps.
+    """
+    W, losses = trainer.model.W, trainer.losses
+    validate.shape("W", W, ("n_instances", "n_features", 2))
+    figure, (*axes, last) = _panels(len(W) + 1, 2.1)
+    kept = (W.detach().norm(dim=-1) > REPRESENTED_NORM).sum(dim=-1)
+    _arrows(axes, W, [f"start {i}: {k} kept" for i, k in enumerate(kept.tolist())])
+    width = min(AVERAGED_STEPS, len(losses))
+    means = losses.detach().cpu().unfold(0, width, width).mean(dim=-1)
+    steps = width * np.arange(1, len(means) + 1)
+    for i, line in enumerate(means.T):
+        last.plot(steps, line, color=COLORS[i % len(COLORS)], label=f"start {i}", lw=1)
+    last.set(title="loss", xlabel="step", xlim=(0, len(losses)), ylim=(0, None))
+    last.legend(fontsize=7)
+    return figure
+
+
+def _arrows(axes: Sequence[Axes], Ws: Sequence[Tensor], titles: Sequence[str]) -> None:
     for ax, W, title in zip(axes, Ws, titles, strict=True):
         validate.shape("W", W, ("n_features", 2))
         ax.add_patch(plt.Circle((0, 0), 1, fill=False, color="0.8"))
@@ -48,12 +75,11 @@ def feature_arrows(Ws: Sequence[Float[Tensor, "n_features 2"]], titles: Sequence
             color = COLORS[i % len(COLORS)]
             ax.plot([0, x], [0, y], color=color, lw=2)
             ax.plot(x, y, "o", color=color)
-            if x * x + y * y > 0.25:
+            if x * x + y * y > REPRESENTED_NORM**2:
                 ax.annotate(str(i), (1.16 * x, 1.16 * y), ha="center", va="center", color=color)
         ax.set(title=title, xlim=(-1.35, 1.35), ylim=(-1.35, 1.35), aspect="equal")
         ax.set(xlabel="hidden dimension 1", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
     axes[0].set_ylabel("hidden dimension 2")
-    return figure
 
 
 def phase_maps(

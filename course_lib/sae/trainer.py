@@ -51,7 +51,7 @@ class Trainer:
         autocast: compute losses in bfloat16, weights and optimiser staying as they are.
         compile: run the loss through torch.compile.
         log_every: steps between rows of `history`; None for about a hundred rows.
-        checkpoint: file to save to every `checkpoint_every` steps, on Ctrl-C and at the end;
+        checkpoint: file to save to every `checkpoint_every` steps, on Ctrl-C and when `fit` ends;
             if it exists when `fit` begins, training goes on from it. One run at a time writes it.
         seed: of the stream and of everything random in training.
 
@@ -121,12 +121,16 @@ class Trainer:
             for learner in self.learners
         ]
 
-    def fit(self) -> list[dict[str, Tensor]]:
+    def fit(self, until: int | None = None) -> list[dict[str, Tensor]]:
         """Train to the last step, fold the scale, and return `history`.
+
+        until: stop after this step instead, without a progress bar, folding nothing; the next call
+            goes on from there, to the same weights bit for bit. Equal in all processes.
 
         Raises runtime.TrainingStopped on Ctrl-C (after the step under way, once all is saved),
         FloatingPointError when a loss is no longer finite, files.InUse when another run writes the
-        checkpoint, and ConnectionError when another process of this run is gone.
+        checkpoint, ConnectionError when another process of this run is gone, and TypeError and
+        ValueError for an `until` that is no step.
         """
         if self.finished:
             return self.history
@@ -137,11 +141,11 @@ class Trainer:
                 if self.step == 0 and parallel.from_first(self.checkpoint.exists):
                     self._load()
             if not self.finished:
-                self._fit()
+                self._fit(until)
         return self.history
 
-    def _fit(self) -> None:
-        bar = runtime.progress(range(self.step, self.recipe.steps), "training SAEs")
+    def _fit(self, until: int | None) -> None:
+        bar = runtime.remaining(self.step, self.steps, until, "training SAEs")
         devices = {learner.device for learner in self.learners if learner.device.type == "cuda"}
         with runtime.interruptions() as stopped, torch.random.fork_rng(devices=devices):
             if self.step == 0:
@@ -158,7 +162,10 @@ class Trainer:
                     raise runtime.TrainingStopped(self, where) from None
                 if self.step % self.checkpoint_every == 0:
                     self._save()
-        self.finish()
+        if self.step == self.steps:
+            self.finish()
+        else:
+            self._save()
 
     def finish(self) -> None:
         """Fold the scale into the SAEs and put them in evaluation mode.

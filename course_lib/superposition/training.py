@@ -131,20 +131,25 @@ class Trainer:
             size = max(1, min(CPU_CACHE_ENTRIES // entries, math.ceil(n / CPU_GROUPS)))
         return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
-    def fit(self) -> Float[Tensor, "steps n_instances"]:
+    def fit(self, until: int | None = None) -> Float[Tensor, "steps n_instances"]:
         """Train up to `steps` and return `losses`; after an interruption, go on.
 
-        Raises runtime.TrainingStopped on Ctrl-C, FloatingPointError when a loss is not finite.
+        until: stop after this step instead, without a progress bar; the next call goes on from
+            there, to the same weights bit for bit.
+
+        Raises runtime.TrainingStopped on Ctrl-C, FloatingPointError when a loss is not finite,
+        TypeError and ValueError for an `until` that is no step.
         """
-        steps = runtime.progress(range(self.step, self.steps), "training toy models")
+        steps = runtime.remaining(self.step, self.steps, until, "training toy models")
         try:
             with _workers(len(self._gradient_steps), self.model.W.device) as workers:
                 for _ in steps:
                     self._train_step(workers)
         except KeyboardInterrupt:
             raise runtime.TrainingStopped(self) from None
-        if not self.losses.isfinite().all():
-            bad = int((~self.losses.isfinite()).any(dim=1).nonzero()[0])
+        done = self.losses[: self.step].isfinite().all(dim=1)
+        if not done.all():
+            bad = int((~done).nonzero()[0])
             raise FloatingPointError(
                 f"The loss is not finite from step {bad} on with lr = {self.lr}; lower lr."
             )

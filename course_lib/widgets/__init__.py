@@ -14,6 +14,9 @@ down;
 `latent_dashboard` lets one search the latents of an SAE.
 `explorable` and `Slider` are the base of every such picture: Python
 gives the numbers, a drawing script of this folder draws them.
+
+`watch` is the one that needs a kernel: its buttons train a model while the reader looks on, and
+where no reader is there (`front_end.live`) it gives a still picture.
 """
 
 from course_lib.widgets.board import board_explorable
@@ -33,10 +36,12 @@ from course_lib.widgets.scaling_law import scaling_law_explorable
 from course_lib.widgets.steering_map import steering_map_explorable
 from course_lib.widgets.superdiff import superdiff_explorable
 from course_lib.widgets.toy_model import toy_model_explorable
+from course_lib.widgets.watch import Setting, watch
 
 __all__ = [
     "Explorable",
     "Rewritten",
+    "Setting",
     "Slider",
     "Strip",
     "board_explorable",
@@ -56,4 +61,5 @@ __all__ = [
     "steering_map_explorable",
     "superdiff_explorable",
     "toy_model_explorable",
+    "watch",
 ]

@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from course_lib.plots import sae
+from course_lib.sae import ReLUSAE, Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,25 @@ def test_a_strip_has_a_row_of_dots_per_name_its_mean_and_the_threshold():
     assert [float(line.get_xdata()[0]) for line in ax.lines[1::2]] == pytest.approx([0.3, 0.9])
     assert list(ax.lines[-1].get_xdata()) == [0.9, 0.9]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_instances_in_training_show_the_features_they_found_and_their_history():
+    D = torch.eye(3)
+    learner = ReLUSAE(3, 3, 0.1, n_instances=2)
+    learner.W_dec.data = torch.stack([torch.tensor([[0, 1.0, 0], [1, 0, 0], [0, 1, 1]]), -D])
+    trainer = Trainer(learner, torch.rand(50, 3), steps=20, batch_size=8, log_every=5)
+    strip, *empty = sae.found_features(trainer, D).axes
+    rows = [t.get_text() for t in strip.get_yticklabels()]
+    assert rows == ["start 0:\n2 of 3", "start 1:\n0 of 3"]
+    assert strip.lines[0].get_xdata() == pytest.approx([1, 1, 0.5**0.5])
+    assert not any(len(line.get_xdata()) for ax in empty for line in ax.lines)
+    trainer.fit(until=10)
+    _, fvu, l0 = sae.found_features(trainer, D).axes
+    for ax, name in ((fvu, "fvu"), (l0, "l0")):
+        assert [list(line.get_xdata()) for line in ax.lines] == [[5, 10]] * 2
+        expected = trainer.history[0][name][:, 1]
+        torch.testing.assert_close(torch.as_tensor(ax.lines[1].get_ydata()), expected)
+        assert ax.get_xlim() == (0, 20) and ax.get_title() and ax.get_xlabel()
 
 
 def test_an_encoder_panel_shows_every_input_and_the_best_code_of_a_feature_alone():

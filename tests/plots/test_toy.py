@@ -9,6 +9,9 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from course_lib import plots
+from course_lib.data import SparseFeatures
+from course_lib.models import ToyModel
+from course_lib.superposition import Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +43,20 @@ def test_arrows_end_at_the_rows_of_w():
     assert labelled([ax])
     with pytest.raises(ValueError, match="W has shape"):
         plots.feature_arrows([torch.ones(3, 3)], ["p"])
+
+
+def test_instances_in_training_show_what_they_keep_and_their_losses_so_far():
+    trainer = Trainer(ToyModel(3, 2, 2), SparseFeatures(3, 0.5, 2), steps=100)
+    trainer.model.W.data = torch.tensor([[[1.0, 0], [0, -0.8], [0.1, 0.1]], [[0.1, 0.0]] * 3])
+    trainer.losses[:60] = torch.arange(60.0)[:, None]
+    first, second, last = plots.kept_features(trainer).axes
+    assert first.get_title() == "start 0: 2 kept" and second.get_title() == "start 1: 0 kept"
+    drawn = torch.tensor(last.lines[1].get_ydata())
+    assert drawn[:2].tolist() == [12.0, 37.0] and drawn[2:].isnan().all()
+    assert list(last.lines[0].get_xdata()) == [25, 50, 75, 100] and labelled([first, last])
+    deep = Trainer(ToyModel(3, 4), SparseFeatures(3, 0.5), steps=2)
+    with pytest.raises(ValueError, match="W has shape"):
+        plots.kept_features(deep)
 
 
 def test_phase_maps_share_their_axes_and_name_the_states():

@@ -81,8 +81,8 @@ def data(kind, folder):
     ]()
 
 
-def train(name, folder, slow=False, stop_at=None, **settings):
-    """Train the SAE of a job; what it ended with. It fails at the step `stop_at`."""
+def train(name, folder, slow=False, stop_at=None, slices=(), **settings):
+    """Train the SAE of a job, in `slices`; what it ended with. It fails at the step `stop_at`."""
     make, kind, own = JOBS[name]
     sae = make()
     trainer = Trainer(sae, data(kind, folder), **QUICK | own | settings)
@@ -96,6 +96,8 @@ def train(name, folder, slow=False, stop_at=None, **settings):
 
     if slow or stop_at:
         trainer.source.batch = batch
+    for until in slices:
+        trainer.fit(until)
     (history,) = trainer.fit()
     (learner,) = trainer.learners
     source = getattr(trainer.source, "parts", [])
@@ -125,6 +127,8 @@ def work(name, folder):
         return harvested(folder / name)
     if name == "slow":
         return train("batch topk", folder, slow=rank == 1)
+    if name == "sliced":
+        return train("batch topk", folder, slices=(7, 8, 20))
     if name == "different":
         sae = TopKSAE(12, 32, 2, seed=rank)
         Trainer(sae, rows(1000, 0), **QUICK).fit()

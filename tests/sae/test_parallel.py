@@ -73,7 +73,7 @@ def fork(n, folder, *names):
 def two(tmp_path_factory):
     """What two processes of torchrun made, until the last job, in which the second was killed."""
     folder = shards(tmp_path_factory.mktemp("two"))
-    names = [*jobs.JOBS, "harvest", "slow", "different"]
+    names = [*jobs.JOBS, "harvest", "slow", "sliced", "different"]
     process = torchrun(2, folder, *names, "killed")
     while not (folder / "run.pt").exists() and process.poll() is None:
         time.sleep(0.005)
@@ -149,10 +149,12 @@ def test_each_process_opens_the_shards_of_its_streams_alone(two, four):
     assert len(of(two, "shards", 1)["files"]) == 4
 
 
-def test_a_slow_process_changes_nothing(two):
+@pytest.mark.parametrize("how", ["slow", "sliced"])
+def test_a_slow_process_or_training_in_slices_changes_nothing(how, two):
     for rank in range(2):
-        quick, slow = of(two, "batch topk", rank), of(two, "slow", rank)
-        assert all(torch.equal(quick["state"][name], slow["state"][name]) for name in slow["state"])
+        straight, other = of(two, "batch topk", rank), of(two, how, rank)
+        for name, value in other["state"].items():
+            assert torch.equal(straight["state"][name], value)
 
 
 def test_processes_that_start_with_other_weights_train_those_of_the_first(two):

@@ -90,6 +90,27 @@ def test_the_same_trainer_goes_on_after_ctrl_c():
     assert same(straight, stopped)
 
 
+def test_a_training_in_slices_is_one_training_bit_for_bit(tmp_path):
+    straight, sliced, resumed = pair(), pair(), pair()
+    settings = QUICK | {"resample_every": 15}
+    expected = Trainer(straight, Planted(), **settings).fit()
+    path = tmp_path / "run.pt"
+    trainer = Trainer(sliced, Planted(), **settings, checkpoint=path)
+    for until in (1, 17, 17, 5, 39):
+        trainer.fit(until)
+    assert trainer.step == 39 and not trainer.finished and not same(straight, sliced)
+    assert torch.load(path)["step"] == 39
+    again = Trainer(resumed, Planted(), **settings, checkpoint=path)
+    again.fit(40)
+    assert again.finished and same(straight, resumed)
+    history = trainer.fit()
+    assert same(straight, sliced)
+    for one, other in zip(history, expected, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in other)
+    with pytest.raises(ValueError, match="until is 41; this training has 40 steps"):
+        Trainer(pair(), Planted(), **QUICK).fit(until=41)
+
+
 def test_ctrl_c_works_again_after_training():
     before = signal.getsignal(signal.SIGINT)
     Trainer(pair(), Planted(), **QUICK).fit()

@@ -121,9 +121,32 @@ def test_an_interrupted_training_keeps_its_weights_and_goes_on(monkeypatch):
     assert torch.equal(model.W, trained()[0].W), "an interruption between steps changes nothing"
 
 
+def test_a_training_in_slices_is_one_training_bit_for_bit():
+    straight, expected = trained()
+    model = ToyModel(5, 2, 3)
+    trainer = Trainer(model, SparseFeatures(5, 0.2, 3), steps=30, batch_size=64)
+    for until in (1, 12, 12, 5):
+        losses = trainer.fit(until=until)
+    assert trainer.step == 12 and losses[:12].isfinite().all() and losses[12:].isnan().all()
+    assert torch.equal(trainer.fit(), expected.losses)
+    assert torch.equal(model.W, straight.W) and torch.equal(model.b_dec, straight.b_dec)
+
+
+@pytest.mark.parametrize(
+    ("until", "error"), [(0, ValueError), (31, ValueError), (2.5, TypeError), (True, TypeError)]
+)
+def test_training_stops_only_at_a_step_that_it_has(until, error):
+    _, trainer = trained()
+    with pytest.raises(error, match="until is"):
+        trainer.fit(until=until)
+
+
 def test_a_diverging_loss_is_said_with_its_step():
     with pytest.raises(FloatingPointError, match="not finite from step .* lower lr"):
         trained(lr=1e30, steps=10)
+    trainer = Trainer(ToyModel(5, 2, 3), SparseFeatures(5, 0.2, 3), steps=10, lr=1e30)
+    with pytest.raises(FloatingPointError, match="not finite from step .* lower lr"):
+        trainer.fit(until=9)
 
 
 @pytest.mark.parametrize(
