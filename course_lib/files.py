@@ -157,6 +157,8 @@ def seal(content: dict[str, Any], version: int = 1) -> dict[str, Any]:
 
 def unseal(content: dict[str, Any], newest: int = 1) -> dict[str, Any]:
     """What was sealed. Raises Newer, or ValueError when it is not what was sealed."""
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}")
     check_version(content, newest)
     content = dict(content)
     told, sealed = content.pop("seal", None), "version" in content

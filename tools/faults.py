@@ -42,6 +42,7 @@ def _run(name: str, folder: Path) -> None:
     log = os.open(log_of(folder), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(log, stream)
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     JOBS[name].run(folder)
 
 

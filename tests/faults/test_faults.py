@@ -191,18 +191,14 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path, monkeypatch):
     assert usual == {name: job(tmp_path / "jumping" / name) for name, job in JOBS.items()}
 
 
-def test_only_what_is_shown_asks_for_the_time_of_day():
+def test_the_library_asks_for_the_time_of_day_only_to_show_it():
     asks = re.compile(r"time\.time\(|datetime\.(now|today|utcnow)|st_mtime|date\.today")
     found = {
         path.relative_to(ROOT).as_posix()
-        for folder in ("course_lib", "tools")
-        for path in (ROOT / folder).rglob("*.py")
+        for path in (ROOT / "course_lib").rglob("*.py")
         if asks.search(path.read_text(encoding="utf-8"))
     }
-    assert found == {
-        "course_lib/study/store.py", "tools/bands.py", "tools/bench.py", "tools/notebooks.py",
-        "tools/tuning.py",
-    }  # fmt: skip
+    assert found == {"course_lib/study/store.py"}  # when a line was kept, for the page
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What learning systems hand over is read as it comes, and shards agree on one secret."""
 
+import contextlib
 import gc
 import sys
 import threading
@@ -7,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from course_lib.files import InUse
 from course_lib.grading import grade
-from course_lib.grading.submissions import Unreadable, find, parse, read
+from course_lib.grading.submissions import Submission, Unreadable, find, parse, read
 from tests.grading.toy import answers
 
 TEXT = answers("x")
@@ -129,3 +131,22 @@ def test_many_threads_read_notebooks_at_once():
     finally:
         sys.setswitchinterval(interval)
         gc.set_threshold(*threshold)
+
+
+def test_a_command_that_meets_another_at_the_same_student_is_told_so(tmp_path):
+    submissions = [Submission("ada", tmp_path / "ada.ipynb")]
+    (tmp_path / "ada.ipynb").write_text("{}")
+    journal = grade.Journal(tmp_path / "journal", "key")
+    graded = grade.grade_all(submissions, journal, 1, contextlib.nullcontext)
+    told = pytest.raises(InUse, match="ada.json is being written by another run")
+    with journal.turn("ada"), told:
+        list(graded)
+
+
+def test_a_grade_that_was_changed_is_made_again(tmp_path):
+    journal = grade.Journal(tmp_path, "key")
+    journal.save({"student": "ada", "key": "k", "points": 3})
+    assert journal.load("ada", "k")["points"] == 3
+    path = tmp_path / "ada.json"
+    path.write_text(path.read_text().replace('"points": 3', '"points": 9'))
+    assert journal.load("ada", "k") is None
