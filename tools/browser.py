@@ -22,6 +22,13 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
+# Printing makes every picture of a page load its numbers; this waits until all have.
+WAKE = """async () => {
+    window.dispatchEvent(new Event("beforeprint"));
+    while (document.querySelector(".course-explorable [aria-busy=true]"))
+        await new Promise(resolve => setTimeout(resolve, 20));
+}"""
+
 
 def chromium() -> str | None:
     """Path of the browser: the variable CHROMIUM, else the first one on the PATH."""

@@ -18,11 +18,11 @@ NEEDED_GB = {
     False: 4.0,  # .venv, pip's cache and the environment that the tests make
     True: 1.0,  # what a change of the lock may bring
 }
-PEERS_GB = 2.5
 # Peers of which we use what needs none of their dependencies.
 ALONE = ("overcomplete", "repeng", "steering-vectors")
+# What a command adds to the environment: gigabytes, packages without their dependencies, how long.
+ADDED = {"peers": (2.5, ALONE, "a minute or two"), "lab": (0.5, (), "half a minute")}
 STAMP = "installed"
-PEERS_STAMP = "peers installed"
 HALF = "not-finished"
 
 
@@ -110,17 +110,19 @@ def ensure(turn: Turn, root: Path) -> Path:
     return python
 
 
-def ensure_peers(turn: Turn, root: Path) -> Path:
-    """Bring `.venv` up to date with the packages that ours is compared with; as `ensure` else."""
+def ensure_with(turn: Turn, root: Path, extra: str) -> Path:
+    """Bring `.venv` up to date with one of the extras in ADDED; as `ensure` else."""
     python = ensure(turn, root)
-    stamp, wanted = root / ".venv" / PEERS_STAMP, fingerprint(root)
+    stamp, wanted = root / ".venv" / f"{extra} installed", fingerprint(root)
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return python
-    demand_space(root, PEERS_GB)
-    print("Installing the peers into .venv (once; a minute or two) ...", flush=True)
-    pip = pip_in(python)
-    _step(turn, root, "installing the peers", [*pip, "-e", ".[peers]"])
-    _step(turn, root, "installing the peers", [*pip, "--no-deps", *ALONE])
+    gigabytes, alone, time_told = ADDED[extra]
+    demand_space(root, gigabytes)
+    print(f"Installing [{extra}] into .venv (once; {time_told}) ...", flush=True)
+    pip, doing = pip_in(python), f"installing [{extra}]"
+    _step(turn, root, doing, [*pip, "-e", f".[{extra}]"])
+    if alone:
+        _step(turn, root, doing, [*pip, "--no-deps", *alone])
     demand_cpu_torch(python)
     stamp.write_text(wanted, encoding="utf-8")
     return python

@@ -2,6 +2,7 @@
 
     book              run the notebooks that have changed, build the site, say where the page is
     test              everything that CI proves: tests, every notebook, the strict site, its pages
+    lab               open the chapters and exercises in JupyterLab, which it installs
     peers             ours against sae-lens, transformers and others, which it installs (1.7 GB)
     exercises         write exercises/ from solutions/
     bands CHAPTER=..  measure a chapter's claims again over many seeds (02_toy_models, for one)
@@ -35,13 +36,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tools.guard import Stop, Turn, only_one, raise_if_full  # noqa: E402
-from tools.install import ensure, ensure_peers  # noqa: E402
+from tools.install import ensure, ensure_with  # noqa: E402
 
 NOTEBOOKS = ["book", "exercises", "solutions"]
 PYTEST = [
     *("-m", "pytest", "-q", "-p", "tools.notebooks", "--nbval-lax", "--nbval-current-env"),
     *("--nbval-cell-timeout", "300", "-n", "2", "--dist", "loadfile"),
 ]
+FIRST = Path("book", "1_superposition", "02_toy_models.ipynb")
+OUTSIDE = dict(os.environ)  # what the reader has set
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONUTF8": "1"}
 PAGE = ROOT / "_build" / "html" / "index.html"
 
@@ -76,6 +79,14 @@ def test(turn: Turn) -> None:
     )
 
 
+def lab(turn: Turn) -> None:
+    """Become JupyterLab: progress bars and all threads, and other commands can run beside it."""
+    python = str(ensure_with(turn, ROOT, "lab"))
+    arguments = ["-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", str(ROOT / FIRST)]
+    os.chdir(ROOT)
+    os.execve(python, [python, *arguments], OUTSIDE)
+
+
 def peers(turn: Turn) -> None:
     log = ROOT / "_build" / "peers.xml"
     run = [
@@ -86,7 +97,7 @@ def peers(turn: Turn) -> None:
         "tests/models/test_hub.py",
         f"--junitxml={log}",
     ]
-    stage("ours against their peers", turn, ensure_peers(turn, ROOT), run)
+    stage("ours against their peers", turn, ensure_with(turn, ROOT, "peers"), run)
     if "skipped" in counts(log):
         raise Stop(f"Not everything was compared: {counts(log)}; the reasons stand above.")
 
@@ -150,7 +161,7 @@ def clean(turn: Turn) -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     command.__name__: command
     for command in (
-        *(book, test, peers, exercises, bands, mutants, sets, public, pack, pdf),
+        *(book, test, lab, peers, exercises, bands, mutants, sets, public, pack, pdf),
         *(bench, faults, lock, address, clean),
     )
 }

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from bs4 import BeautifulSoup, Tag
 
 # Attributes through which a page loads something by itself; `<a href>` waits for the reader.
-LOADING = ("src", "srcset", "poster", "data")
+LOADING = ("src", "srcset", "poster", "data", "data-src")
 CSS_URL = re.compile(r"(?:url\(|@import)\s*['\"]?\s*((?:https?:)?//[^'\")\s]+)")
 FILE_NAME = re.compile(r"[\w./-]+\.(?:png|jpe?g|svg|gif|webp)", re.IGNORECASE)
 MOST_BYTES = 2_000_000
@@ -79,12 +79,22 @@ def heavy(site: Path, limit: int = MOST_BYTES, data: int = MOST_DATA) -> list[st
     found = []
     for path in html_pages(site):
         weight = path.stat().st_size + sum(p.stat().st_size for p in _pictures(path))
-        numbers = sum(len(s.text) for s in _parse(path).select("script[type='application/json']"))
+        numbers = sum(
+            _numbers(path, s) for s in _parse(path).select("script[type='application/json']")
+        )
         for what, bytes_, most in (("weighs", weight, limit), ("holds data of", numbers, data)):
             if bytes_ > most:
                 told = f"{what} {bytes_ / 1e6:.2f} MB; {most / 1e6:g} MB are allowed"
                 found.append(f"{path.relative_to(site)}: {told}")
     return found
+
+
+def _numbers(path: Path, store: Tag) -> int:
+    """Bytes of one picture's numbers, in the page or in a file that is loaded later."""
+    if "data-src" not in store.attrs:
+        return len(store.text.encode())
+    file = path.parent / store["data-src"]
+    return file.stat().st_size if file.is_file() else 0  # a dead link, which is told elsewhere
 
 
 def _pictures(path: Path) -> set[Path]:
@@ -95,7 +105,7 @@ def _pictures(path: Path) -> set[Path]:
 
 def _internal_links(path: Path) -> Iterator[str]:
     for tag in _parse(path).find_all(["a", "link", "img", "script", "source", "iframe"]):
-        for name in ("href", "src"):
+        for name in ("href", "src", "data-src"):
             address = urlsplit(tag.get(name, ""))
             if tag.get(name) and not address.scheme and not address.netloc:
                 yield tag[name]

@@ -59,6 +59,7 @@ def printed(page: Page, address: str) -> bytes:
     page.set_viewport_size({"width": SHEET, "height": 1000})
     page.goto(address)
     page.evaluate("() => window.MathJax?.startup?.promise")
+    page.evaluate(browser.WAKE)
     if "/solutions/" in address:
         page.evaluate(UNFOLD)
     page.emulate_media(media="print", color_scheme="light")

@@ -15,7 +15,17 @@ import nbformat
 import yaml
 
 from course_lib.claims.card import interval
-from tools import bench_page, faults_page, history, records, scaling, set_cards, teaching, topics
+from tools import (
+    bands,
+    bench_page,
+    faults_page,
+    history,
+    records,
+    scaling,
+    set_cards,
+    teaching,
+    topics,
+)
 from tools.course_map import course_map
 from tools.markdown import plain, relative, table
 
@@ -105,6 +115,11 @@ def claims(root: Path) -> list[dict[str, Any]]:
 def changes(root: Path, page: Path) -> str:
     """What moved since the editions that are stored."""
     return history.page_of(root, history.of(claims(root)))
+
+
+def alarms(root: Path, page: Path) -> str:
+    """How often a band is left by chance."""
+    return bands.reliability(root)
 
 
 def check_table(root: Path, page: Path) -> str:
@@ -236,6 +251,7 @@ GENERATORS = {
     "map": map_of_chapters,
     "chapters": chapter_table,
     "ledger": ledger,
+    "alarms": alarms,
     "history": changes,
     "checks": check_table,
     "mutants": mutant_table,

@@ -1,5 +1,8 @@
-"""What the book adds to Sphinx: MathJax from itself, names of menus, and cards for shared links."""
+"""What the book adds to Sphinx: MathJax from itself, names of menus, cards for shared links, and
+numbers of pictures that wait until they are seen."""
 
+import re
+from hashlib import sha256
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +15,7 @@ from sphinx.errors import ExtensionError
 
 # One file that loads no fonts, so formulas also show on pages opened without a server.
 MATHJAX = "mathjax/tex-svg-full.js"
+NUMBERS = re.compile(r'<script type="application/json">(.*?)</script>', re.DOTALL)
 DESCRIPTION = 200  # letters that a shared link shows of a page
 CARD = "Five arrows at equal angles in the plane: five features in two dimensions."
 
@@ -62,6 +66,27 @@ def add_card(
     )
 
 
+def put_numbers_apart(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], _: object
+) -> None:
+    """Move the numbers of a page's moving pictures into scripts, loaded when a picture is near.
+
+    A file is named by the hash of what it holds; `explorable.js` says how it is read.
+    """
+
+    def moved(found: re.Match[str]) -> str:
+        text = f"document.currentScript.courseData = {found[1]};"
+        name = f"_static/numbers/{sha256(text.encode()).hexdigest()[:16]}.js"
+        target = Path(app.outdir) / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        source = escape(context["pathto"](name, 1))
+        return f'<script type="application/json" data-src="{source}"></script>'
+
+    if "body" in context:
+        context["body"] = NUMBERS.sub(moved, context["body"])
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx; raises ExtensionError if the package that carries MathJax is missing."""
     if find_spec("sphinx-mathjax-offline") is None:
@@ -72,5 +97,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.config.mathjax_path = MATHJAX
     app.connect("html-page-context", name_menus, priority=900)
     app.connect("html-page-context", add_card)
+    app.connect("html-page-context", put_numbers_apart)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

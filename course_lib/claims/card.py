@@ -6,6 +6,8 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
+from course_lib.claims.core import chapter_runs
+
 if TYPE_CHECKING:
     from course_lib.claims.core import Claim
 
@@ -48,6 +50,23 @@ def summary(claim: Claim) -> str:
         if claim.runs.full is not None:
             text += f" At full size: {claim.runs.full:.3g}."
     return text
+
+
+def runs_table(chapter: str, full: str = "full size") -> str:
+    """Markdown: the claims of a chapter over their stored seeds, and at COURSE_SCALE=full.
+
+    full: the heading of the last column. Raises ValueError for a chapter that has no stored runs.
+    """
+    claims = chapter_runs(chapter)
+    if not claims:
+        raise ValueError(f"{chapter!r} has no stored runs: make bands CHAPTER={chapter}")
+    n_seeds = len(next(iter(claims.values())).values)
+    lines = [f"| claim | quick, {n_seeds} seeds | {full} |", "|---|---|---|"]
+    for key, runs in claims.items():
+        large = "not run" if runs.full is None else f"{runs.full:.3g}"
+        quick = f"{min(runs.values):.3g} to {max(runs.values):.3g}"
+        lines.append(f"| {key.replace('_', ' ')} | {quick} | {large} |")
+    return "\n".join(lines)
 
 
 def citation(paper: str) -> str:

@@ -47,14 +47,24 @@ def stored_runs(name: str) -> StoredRuns | None:
     Raises ValueError as `stored_part` does.
     """
     chapter, key = _split(name)
+    return chapter_runs(chapter).get(key)
+
+
+def chapter_runs(chapter: str) -> dict[str, StoredRuns]:
+    """The stored runs of every claim of a chapter, in its order; empty when there are none yet.
+
+    Raises ValueError as `stored_runs` does.
+    """
     path = files("course_lib.claims") / "bands" / f"{chapter}.json"
     if not path.is_file():
-        return None
-    entry = stored_part(Path(str(path)), "claims", f"make bands CHAPTER={chapter}").get(key)
-    if entry is None:
-        return None
-    values, band = tuple(entry["values"]), tuple(entry["band"])
-    return StoredRuns(values, band, entry.get("full"), entry.get("model", ""))
+        return {}
+    stored = stored_part(Path(str(path)), "claims", f"make bands CHAPTER={chapter}")
+    return {
+        key: StoredRuns(
+            tuple(entry["values"]), tuple(entry["band"]), entry.get("full"), entry.get("model", "")
+        )
+        for key, entry in stored.items()
+    }
 
 
 def stored_part(path: Path, part: str, again: str) -> dict[str, Any]:

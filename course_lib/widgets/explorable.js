@@ -121,13 +121,49 @@ const withSliders = (draw) => (stage, data, sliders) => {
   stage.replaceChildren(rows, panels, summary);
 };
 
+// A page of the book keeps a picture's numbers in a script of their own, `data-src`, which is fetched
+// when the picture comes near the screen or the page is printed. A script may be loaded where the
+// page was opened from disk, and other files may not; it leaves its numbers on its own element.
+function fetchNumbers(store, arrived) {
+  const script = html("script", { src: store.dataset.src });
+  script.addEventListener("load", () => arrived(script.courseData));
+  script.addEventListener("error", () => arrived(null));
+  document.head.append(script);
+}
+
+function whenNear(root, act) {
+  const near = new IntersectionObserver((seen) => {
+    if (seen.some((one) => one.isIntersecting)) begin();
+  }, { rootMargin: "1000px" });
+  const begin = () => {
+    near.disconnect();
+    window.removeEventListener("beforeprint", begin);
+    act();
+  };
+  near.observe(root);
+  window.addEventListener("beforeprint", begin);
+}
+
 // The script looks its figures up by key: document.currentScript is null where a front end makes
 // scripts anew (JupyterLab), and one figure may stand twice on a page.
 function start(key, fill) {
   for (const root of document.querySelectorAll(`.course-explorable[data-explorable="${key}"]`)) {
     if (root.courseBuilt) continue;
     root.courseBuilt = true;
-    const { sliders, data } = JSON.parse(root.querySelector("script[type='application/json']").text);
-    fill(root.querySelector(".stage"), data, sliders);
+    const stage = root.querySelector(".stage");
+    const store = root.querySelector("script[type='application/json']");
+    const show = ({ sliders, data }) => fill(stage, data, sliders);
+    if (!store.dataset.src) {
+      show(JSON.parse(store.text));
+      continue;
+    }
+    whenNear(root, () => {
+      stage.setAttribute("aria-busy", "true");
+      fetchNumbers(store, (numbers) => {
+        stage.removeAttribute("aria-busy");
+        if (numbers) show(numbers);
+        else stage.append(html("p", {}, "The numbers of this picture did not load. Reload the page."));
+      });
+    });
   }
 }

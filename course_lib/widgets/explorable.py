@@ -4,6 +4,7 @@ The HTML is self-contained. It asks no host for anything, leaves nothing on `win
 the static book, in JupyterLab and in Colab. Python sends numbers; `explorable.js` builds the
 sliders; the drawing script turns the numbers and the slider positions into SVG and one sentence.
 A picture that needs other controls has no sliders, and its script fills the stage itself.
+The pages of the book keep the numbers in files of their own until the picture is near the screen.
 """
 
 import hashlib

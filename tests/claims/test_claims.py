@@ -6,7 +6,7 @@ import math
 import pytest
 from bs4 import BeautifulSoup
 
-from course_lib.claims import Claim, ClaimFailed, StoredRuns, claim, stored_runs
+from course_lib.claims import Claim, ClaimFailed, StoredRuns, claim, runs_table, stored_runs
 from course_lib.claims import core as module
 
 WORDS = {
@@ -112,7 +112,7 @@ def test_stored_bands_carry_their_hash_and_enough_seeds():
     for path in (files("course_lib.claims") / "bands").iterdir():
         content = json.loads(path.read_text())
         assert content["sha256"] == module.digest(content["claims"])
-        assert len(content["seeds"]) >= 10
+        assert len(content["seeds"]) >= 12
         for entry in content["claims"].values():
             assert len(entry["values"]) == len(content["seeds"])
             low, high = entry["band"]
@@ -132,6 +132,25 @@ def test_a_changed_band_file_is_refused(tmp_path, monkeypatch):
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="hash is not the one it carries.* make bands CHAPTER=ch"):
         stored_runs("ch.k")
+
+
+def test_the_table_of_a_chapter_has_its_stored_claims_in_its_order(tmp_path, monkeypatch):
+    (tmp_path / "bands").mkdir()
+    monkeypatch.setattr(module, "files", lambda _: tmp_path)
+    claims = {
+        "one_b": {"values": [1.0, 2.0], "band": [0.9, 2.1], "full": 4.0},
+        "a": {"values": [0.5, 0.25], "band": [0.0, 1.0]},
+    }
+    content = {"claims": claims, "sha256": module.digest(claims)}
+    (tmp_path / "bands" / "ch.json").write_text(json.dumps(content))
+    assert runs_table("ch", full="longer").splitlines() == [
+        "| claim | quick, 2 seeds | longer |",
+        "|---|---|---|",
+        "| one b | 1 to 2 | 4 |",
+        "| a | 0.25 to 0.5 | not run |",
+    ]
+    with pytest.raises(ValueError, match="'none' has no stored runs: make bands CHAPTER=none"):
+        runs_table("none")
 
 
 @pytest.mark.parametrize("name", ["key", ".key", "chapter."])

@@ -187,13 +187,13 @@ def test_the_peers_are_installed_once_and_again_after_a_change_of_the_lock(tmp_p
     project(tmp_path)
     install.ensure(FakeTurn(), tmp_path)
     first, second, third = FakeTurn(), FakeTurn(), FakeTurn()
-    install.ensure_peers(first, tmp_path)
-    install.ensure_peers(second, tmp_path)
+    install.ensure_with(first, tmp_path, "peers")
+    install.ensure_with(second, tmp_path, "peers")
     assert [".[peers]" in step for step in first.steps] == [True, False]
     assert all("-c constraints.txt" in step for step in first.steps)
     assert second.steps == []
     (tmp_path / "constraints.txt").write_text("another lock\n", encoding="utf-8")
-    install.ensure_peers(third, tmp_path)
+    install.ensure_with(third, tmp_path, "peers")
     assert [".[peers]" in step for step in third.steps] == [False, False, True, False]
 
 
@@ -203,17 +203,37 @@ def test_peers_that_were_interrupted_are_installed_again_and_the_rest_is_kept(
 ):
     project(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        install.ensure_peers(FakeTurn(broken), tmp_path)
+        install.ensure_with(FakeTurn(broken), tmp_path, "peers")
     second = FakeTurn()
-    install.ensure_peers(second, tmp_path)
+    install.ensure_with(second, tmp_path, "peers")
     assert [".[peers]" in step for step in second.steps] == [True, False]
+
+
+def test_jupyterlab_is_added_once_and_keeps_the_settings_of_its_reader(
+    tmp_path, offline, monkeypatch
+):
+    project(tmp_path)
+    started = []
+    monkeypatch.setattr(make, "ROOT", tmp_path)
+    monkeypatch.setattr(make.os, "execve", lambda *given: started.append(given))
+    monkeypatch.chdir(tmp_path)
+    install.ensure(FakeTurn(), tmp_path)
+    first, second = FakeTurn(), FakeTurn()
+    make.lab(first)
+    make.lab(second)
+    assert [".[lab]" in step for step in first.steps] == [True] and second.steps == []
+    (python, arguments, environment), again = started
+    assert again == started[0] and python == arguments[0]
+    assert "jupyterlab" in arguments and str(tmp_path / make.FIRST) == arguments[-1]
+    assert environment == make.OUTSIDE
+    assert (Path(make.__file__).parents[1] / make.FIRST).is_file()
 
 
 def test_a_comparison_that_was_skipped_is_no_comparison(tmp_path, monkeypatch):
     log = tmp_path / "_build" / "peers.xml"
     log.parent.mkdir()
     monkeypatch.setattr(make, "ROOT", tmp_path)
-    monkeypatch.setattr(make, "ensure_peers", lambda turn, root: "python")
+    monkeypatch.setattr(make, "ensure_with", lambda turn, root, extra: "python")
     monkeypatch.setattr(make, "stage", lambda *given: None)
     log.write_text('<testsuites><testsuite tests="5" skipped="0"/></testsuites>', encoding="utf-8")
     make.peers(None)

@@ -10,7 +10,7 @@ import pytest
 
 from tests import browser
 from tools import pages
-from tools.browser import served
+from tools.browser import WAKE, served
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
 PAGES = [path.relative_to(SITE).as_posix() for path in pages.html_pages(SITE)]
@@ -55,11 +55,12 @@ def site() -> Path:
 def open_page(site: Path) -> Iterator[Callable]:
     """Opens a page in a browser that reaches 127.0.0.1 only; gives it and the list of its faults.
 
+    Unless `wake` is false, all its pictures have loaded their numbers.
     A fault is an error on the console, an exception, or a request to another host.
     """
     with browser.launched() as chromium, served(site) as address:
 
-        def opened(name: str, width: int = WIDTHS["desktop"], scheme: str = "light"):
+        def opened(name: str, width: int = WIDTHS["desktop"], scheme: str = "light", wake=True):
             context = chromium.new_context(
                 viewport={"width": width, "height": HEIGHT},
                 color_scheme=scheme,
@@ -71,6 +72,8 @@ def open_page(site: Path) -> Iterator[Callable]:
             page.on("request", lambda one: _is_foreign(one.url) and faults.append(one.url))
             page.goto(f"{address}/{name}")
             page.evaluate("() => window.MathJax?.startup?.promise")
+            if wake:
+                page.evaluate(WAKE)
             return page, faults
 
         yield opened

@@ -2,6 +2,9 @@
 
 import pytest
 
+from tests import browser
+from tools.browser import WAKE
+
 CHAPTER = "book/1_superposition/02_toy_models.html"
 
 
@@ -33,6 +36,35 @@ def test_the_sliders_of_the_explorable_change_picture_and_text_by_keyboard(schem
         assert after["picture"] != before["picture"]
         assert after["text"] != before["text"]
     assert faults == []
+
+
+def test_a_picture_loads_its_numbers_when_it_comes_near_the_screen(open_page):
+    page, faults = open_page(CHAPTER, wake=False)
+    explorable = page.locator(".course-explorable").first
+    address = explorable.locator("script[data-src]").get_attribute("data-src")
+    loaded = page.locator(f"head script[src='{address}']")
+    page.wait_for_timeout(200)
+    assert loaded.count() == 0 and explorable.locator("input").count() == 0
+    assert "table" in explorable.inner_html()  # what it shows at the start, in words
+    explorable.scroll_into_view_if_needed()
+    explorable.locator("svg").first.wait_for()
+    assert loaded.count() == 1 and explorable.locator("input").count() >= 1
+    assert faults == []
+
+
+def test_a_picture_moves_on_a_page_that_was_opened_from_disk(site):
+    with browser.launched() as chromium:
+        page = chromium.new_page()
+        page.goto((site / CHAPTER).as_uri())
+        page.evaluate(WAKE)
+        assert page.locator(".course-explorable svg").count() >= 1
+
+
+def test_a_picture_whose_numbers_are_lost_says_so(open_page, site):
+    page, _ = open_page(CHAPTER, wake=False)
+    page.route("**/_static/numbers/*", lambda route: route.abort())
+    page.evaluate(WAKE)
+    assert "did not load" in page.locator(".course-explorable").first.inner_text()
 
 
 def test_the_chapter_offers_colab_and_binder_for_the_notebook_itself(open_page):

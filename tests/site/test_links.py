@@ -51,6 +51,18 @@ def test_a_heavy_picture_counts_for_its_page_once(tmp_path):
     assert "index.html: weighs" in fault
 
 
+def test_numbers_that_are_loaded_later_count_and_must_exist(tmp_path):
+    (tmp_path / "x.js").write_text("1," * 600)
+    data = "<script type='application/json' data-src='{}'></script>"
+    (tmp_path / "index.html").write_text(PAGE.format(data.format("x.js")))
+    assert pages.heavy(tmp_path, data=1300) == [] == pages.dead_links(tmp_path)
+    (fault,) = pages.heavy(tmp_path, data=1100)
+    assert "holds data" in fault
+    (tmp_path / "other.html").write_text(PAGE.format(data.format("y.js")))
+    (fault,) = pages.dead_links(tmp_path)
+    assert "y.js leads nowhere" in fault
+
+
 def test_a_page_whose_moving_pictures_hold_too_much_is_found(tmp_path):
     data = "<script type='application/json'>[" + "1," * 600 + "1]</script>"
     (tmp_path / "index.html").write_text(PAGE.format(data))
