@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,22 +36,28 @@ class Newer(ValueError):
 
 
 @contextmanager
-def only_writer(path: str | Path) -> Iterator[None]:
+def only_writer(path: str | Path, patience: float = 0.0) -> Iterator[None]:
     """Hold `path`, a file to come, for this run; whatever ends the run lets it go, even a kill.
 
     What a killed run left of it half written is removed. Where nothing can be written, or the file
-    system has no locks, nothing is held. Raises InUse when another run holds it.
+    system has no locks, nothing is held. Raises InUse when another run still holds it after
+    `patience` seconds.
     """
     path = Path(path)
     lock = path.with_name(f".{path.name}.lock")
-    held = None
-    try:
-        held = _held(lock)
-    except OSError as error:
-        if error.errno in BUSY:
-            raise InUse(
-                f"{path} is being written by another run; wait for its end, or name another place."
-            ) from None
+    held, until = None, time.monotonic() + patience
+    while held is None:
+        try:
+            held = _held(lock)
+        except OSError as error:
+            if error.errno not in BUSY:
+                break
+            if time.monotonic() >= until:
+                raise InUse(
+                    f"{path} is being written by another run; wait for its end, or name another "
+                    "place."
+                ) from None
+            time.sleep(0.05)
     try:
         if held is not None:
             remove_torn(path.parent, path.name)
@@ -140,6 +147,18 @@ def write_file(path: str | Path, content: str | bytes, mode: int | None = None) 
     return path
 
 
+def write_together(contents: dict[Path, str | bytes]) -> None:
+    """Write files that belong together, in their order, while no other run writes them.
+
+    What a killed run left of them half written is removed. Raises OSError as `write_file`, and
+    InUse when another run takes longer than a minute.
+    """
+    with only_writer(list(contents)[-1], patience=60.0):
+        for path, content in contents.items():
+            remove_torn(path.parent, path.name)
+            write_file(path, content)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -178,9 +197,14 @@ def check_version(content: dict[str, Any], newest: int = 1) -> None:
         )
 
 
+def sealed_text(content: dict[str, Any]) -> str:
+    """`content` as sealed JSON."""
+    return json.dumps(seal(content), indent=1, ensure_ascii=False) + "\n"
+
+
 def write_sealed(path: Path, content: dict[str, Any]) -> Path:
     """Write `content` as sealed JSON, whole or not at all."""
-    return write_file(path, json.dumps(seal(content), indent=1, ensure_ascii=False) + "\n")
+    return write_file(path, sealed_text(content))
 
 
 def read_sealed(path: Path, remedy: str, make: Callable[[dict[str, Any]], T] = dict) -> T:

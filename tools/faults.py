@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import bench
+from tools.bench_page import stored
 from tools.fault_jobs import JOBS, ROOT, Job, load
 from tools.faults_page import HEADS, RESULTS, cells
 
@@ -124,6 +125,16 @@ def measure(name: str, kills: int, seed: int, folder: Path) -> dict[str, Any]:
     return row
 
 
+def together(root: Path, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The new rows and, of jobs that were not killed again, those stored of this machine."""
+    before = [
+        one["rows"] for one in stored(root, RESULTS)
+        if one["machine"]["name"] == found["machine"]["name"]
+    ]  # fmt: skip
+    rows = {row["job"]: row for row in [*(r for rows in before for r in rows), *found["rows"]]}
+    return [rows[name] for name in JOBS if name in rows]
+
+
 def is_wrong(row: dict[str, Any], kills: int) -> bool:
     return bool(row["complaints"]) or row["landed"] < kills
 
@@ -150,11 +161,11 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         for name in options.only:
             row = measure(name, options.kills, options.seed, Path(folder))
-            found["rows"].append(row)
+            found["rows"] = [*found["rows"], row]
+            path = bench.store(ROOT, found | {"rows": together(ROOT, found)}, RESULTS)
             print(*[f"\n{one}" for one in row["complaints"][:SHOWN]], file=sys.stderr)
     print(table(found["rows"]))
-    if len(options.only) == len(JOBS):
-        print(f"\nStored for the book: {bench.store(ROOT, found, RESULTS).relative_to(ROOT)}")
+    print(f"\nStored for the book: {path.relative_to(ROOT)}")
     return int(any(is_wrong(row, options.kills) for row in found["rows"]))
 
 

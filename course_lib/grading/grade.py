@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
@@ -15,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from course_lib.files import InUse, only_writer, read_sealed, write_file, write_sealed
+from course_lib.files import only_writer, read_sealed, write_file, write_sealed
 from course_lib.grading.limits import Limits
 from course_lib.grading.submissions import Notebook, Submission, Unreadable, parse, read
 
@@ -83,15 +82,10 @@ def secret_of(folder: Path) -> str:
     Shards that start together agree on one. Raises OSError when the file is empty.
     """
     path = folder / "secret.txt"
-    for _ in range(50):
-        if path.exists():
-            break
-        try:
-            with only_writer(path):
-                if not path.exists():
-                    write_file(path, f"{secrets.token_hex(16)}\n", mode=0o600)
-        except InUse:
-            time.sleep(0.1)
+    if not path.exists():
+        with only_writer(path, patience=5.0):
+            if not path.exists():
+                write_file(path, f"{secrets.token_hex(16)}\n", mode=0o600)
     if secret := path.read_text(encoding="utf-8").strip():
         return secret
     raise OSError(f"{path} is empty. It decides the hidden inputs: put it back, or remove it.")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_lib import files, runtime, validate
+from course_lib import files, validate
 from course_lib.models.recipes import MODELS, make_world
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -202,7 +202,6 @@ def store(
         )
     sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     told = Card(**asdict(told) | {"sha256": sha256, "snapshots": sorted(snapshots)})
-    for name, content in contents.items():
-        runtime.write_file(folder / name, content)
-    files.write_sealed(folder / f"{told.name}.json", asdict(told))
+    contents[f"{told.name}.json"] = files.sealed_text(asdict(told))
+    files.write_together({folder / name: content for name, content in contents.items()})
     return told

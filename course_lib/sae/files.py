@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from course_lib import runtime, validate
-from course_lib.files import check_version
+from course_lib import validate
+from course_lib.files import check_version, write_together
 from course_lib.sae import saelens
 from course_lib.sae.base import SAE
 
@@ -70,8 +70,7 @@ def save(sae: SAE, folder: str | Path) -> Path:
     cfg[OURS]["sha256"] = _checksum(cfg, hashlib.sha256(weights))
     folder = Path(folder)
     text = json.dumps(cfg, indent=1, allow_nan=False)
-    runtime.write_file(folder / WEIGHTS, weights)
-    runtime.write_file(folder / CFG, text + "\n")
+    write_together({folder / WEIGHTS: weights, folder / CFG: text + "\n"})
     return folder
 
 

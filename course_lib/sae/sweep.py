@@ -89,7 +89,7 @@ def _train(config: dict[str, Any], run: Run) -> None:
     room.save(sae, result.with_suffix(""))
     measured = {name: history[name][-LAST:].mean(dim=0).tolist() for name in MEASURES}
     told = {"chosen": run.chosen, "sae": run.sae, "train": run.train, "measured": measured}
-    files.write_sealed(result, told)
+    files.write_together({result: files.sealed_text(told)})
     checkpoint.unlink(missing_ok=True)
 
 

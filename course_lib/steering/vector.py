@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor, nn
 
-from course_lib import files, runtime, validate
+from course_lib import files, validate
 from course_lib.activations import ProjectOut, find
 from course_lib.activations.harvest import fingerprint
 from course_lib.steering.directions import random_like
@@ -175,8 +175,12 @@ class SteeringVector:
             "tokens": asdict(self.tokens), "d": len(self.vector), "norm": self.norm,
             "sha256": hashlib.sha256(content).hexdigest(),
         }  # fmt: skip
-        runtime.write_file(_ending(path, ".safetensors"), content)
-        files.write_sealed(_ending(path, ".json"), card)
+        files.write_together(
+            {
+                _ending(path, ".safetensors"): content,
+                _ending(path, ".json"): files.sealed_text(card),
+            }
+        )
         return path
 
     @classmethod
