@@ -2,10 +2,10 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3 python; do \
 	$$p -c "" >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help book test lab peers exercises bands mutants sets public pack pdf bench lock address clean
+.PHONY: help book test lab peers exercises bands mutants sets public pack pdf bench faults lock address clean
 .NOTPARALLEL:
 
-help book test lab peers exercises sets pack pdf bench lock clean:
+help book test lab peers exercises sets pack pdf bench faults lock clean:
 	@$(PYTHON) tools/make.py $@
 
 bands mutants:

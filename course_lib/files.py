@@ -1,14 +1,27 @@
-"""Write a file whole or not at all, and one at a time. Needs no torch: a command can be quick."""
+"""Write a file whole or not at all, one at a time, and sealed. Needs no torch, so it is quick.
+
+A seal is a version and a sha256. What was written before there were seals is read as version 0; a
+newer version than the reader knows, and a byte that is not what was written, are refused.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
+import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, TypeVar
+
+T = TypeVar("T")
+
+TORN = ".torn"  # how a file's name ends while it is being written, and after a kill for good
+SEAL_OF_BYTES = re.compile(rb"\ncourse_lib (\d{3}) ([0-9a-f]{64})\Z")
 
 # What a lock that another has is called by the systems there are.
 BUSY = (errno.EAGAIN, errno.EDEADLK) + ((errno.EACCES,) if os.name == "nt" else ())
@@ -18,24 +31,36 @@ class InUse(RuntimeError):
     """Another run is writing here."""
 
 
+class Newer(ValueError):
+    """A file was written by a newer edition of the course."""
+
+
 @contextmanager
-def only_writer(path: str | Path) -> Iterator[None]:
+def only_writer(path: str | Path, patience: float = 0.0) -> Iterator[None]:
     """Hold `path`, a file to come, for this run; whatever ends the run lets it go, even a kill.
 
-    Where nothing can be written, or the file system has no locks, nothing is held. Raises InUse
-    when another run holds it.
+    What a killed run left of it half written is removed. Where nothing can be written, or the file
+    system has no locks, nothing is held. Raises InUse when another run still holds it after
+    `patience` seconds.
     """
     path = Path(path)
     lock = path.with_name(f".{path.name}.lock")
-    held = None
+    held, until = None, time.monotonic() + patience
+    while held is None:
+        try:
+            held = _held(lock)
+        except OSError as error:
+            if error.errno not in BUSY:
+                break
+            if time.monotonic() >= until:
+                raise InUse(
+                    f"{path} is being written by another run; wait for its end, or name another "
+                    "place."
+                ) from None
+            time.sleep(0.05)
     try:
-        held = _held(lock)
-    except OSError as error:
-        if error.errno in BUSY:
-            raise InUse(
-                f"{path} is being written by another run; wait for its end, or name another place."
-            ) from None
-    try:
+        if held is not None:
+            remove_torn(path.parent, path.name)
         yield
     finally:
         if held is not None:
@@ -73,8 +98,22 @@ def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def write_file(path: str | Path, content: str | bytes) -> Path:
+def remove_torn(folder: Path, name: str = "") -> None:
+    """Remove what killed runs left half written of a file, or of all files of a folder.
+
+    Only for who writes there alone: another's file that is being written would go, too.
+    """
+    for path in folder.glob(f".*{TORN}"):
+        written, _, drawn = path.name[1:].removesuffix(TORN).rpartition(".")
+        if drawn and name in ("", written):
+            with suppress(OSError):
+                path.unlink()
+
+
+def write_file(path: str | Path, content: str | bytes, mode: int | None = None) -> Path:
     """Write `content` to `path` whole or not at all: a crash leaves the old file as it was.
+
+    mode: the file's rights; None for those it had, or those of a new file.
 
     Raises OSError with one clear sentence when the disk is full or may not be written to.
     """
@@ -83,12 +122,14 @@ def write_file(path: str | Path, content: str | bytes) -> Path:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(TORN, f".{path.name}.", path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, path.stat().st_mode if path.exists() else 0o666 & ~_umask())
+        if mode is None:
+            mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException as error:
         if temporary is not None and os.path.exists(temporary):
@@ -106,7 +147,98 @@ def write_file(path: str | Path, content: str | bytes) -> Path:
     return path
 
 
+def write_together(contents: dict[Path, str | bytes]) -> None:
+    """Write files that belong together, in their order, while no other run writes them.
+
+    What a killed run left of them half written is removed. Raises OSError as `write_file`, and
+    InUse when another run takes longer than a minute.
+    """
+    with only_writer(list(contents)[-1], patience=60.0):
+        for path, content in contents.items():
+            remove_torn(path.parent, path.name)
+            write_file(path, content)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+# --- seals -----------------------------------------------------------------------------------
+
+
+def seal(content: dict[str, Any], version: int = 1) -> dict[str, Any]:
+    """JSON's `content` with its version and the sha256 of both, as "version" and "seal"."""
+    content = content | {"version": version}
+    return content | {"seal": _digest(content)}
+
+
+def unseal(content: dict[str, Any], newest: int = 1) -> dict[str, Any]:
+    """What was sealed. Raises Newer, or ValueError when it is not what was sealed."""
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}")
+    check_version(content, newest)
+    content = dict(content)
+    told, sealed = content.pop("seal", None), "version" in content
+    if (told is not None or sealed) and told != _digest(content):
+        raise ValueError("its seal is not that of what it holds")
+    content.pop("version", None)
+    return content
+
+
+def check_version(content: dict[str, Any], newest: int = 1) -> None:
+    """Raise Newer when the "version" of what a file holds is above the newest that is known."""
+    version = content.get("version", 0)
+    if isinstance(version, int) and version > newest:
+        raise Newer(
+            f"its version is {version}, and this edition reads versions up to {newest}; open it "
+            "with the edition that wrote it, or install that one"
+        )
+
+
+def sealed_text(content: dict[str, Any]) -> str:
+    """`content` as sealed JSON."""
+    return json.dumps(seal(content), indent=1, ensure_ascii=False) + "\n"
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> Path:
+    """Write `content` as sealed JSON, whole or not at all."""
+    return write_file(path, sealed_text(content))
+
+
+def read_sealed(path: Path, remedy: str, make: Callable[[dict[str, Any]], T] = dict) -> T:
+    """What `make` makes of what `write_sealed` wrote.
+
+    Raises OSError when it cannot be read, Newer, or ValueError, which ends with the remedy, when it
+    is damaged or `make` raises for it.
+    """
+    try:
+        return make(unseal(json.loads(path.read_text(encoding="utf-8"))))
+    except Newer as error:
+        raise Newer(f"{path} cannot be read: {error}.") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}); {remedy}.") from error
+
+
+def seal_bytes(content: bytes, version: int = 1) -> bytes:
+    """`content` with a seal at its end, which readers of zip files pass over."""
+    digest = hashlib.sha256(content).hexdigest()
+    return content + f"\ncourse_lib {version:03} {digest}".encode()
+
+
+def unseal_bytes(content: bytes, newest: int = 1) -> bytes:
+    """What was sealed. Raises Newer, or ValueError when it is not what was sealed."""
+    told = SEAL_OF_BYTES.search(content[-100:])
+    if told is None:
+        return content
+    check_version({"version": int(told[1])}, newest)
+    content = content[: -len(told[0])]
+    if hashlib.sha256(content).hexdigest() != told[2].decode():
+        raise ValueError("its seal is not that of what it holds")
+    return content
+
+
+def _digest(content: dict[str, Any]) -> str:
+    as_read = json.loads(json.dumps(content))
+    return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from course_lib import validate
-from course_lib.files import write_file
+from course_lib.files import Newer, seal_bytes, unseal_bytes, write_file
 
 T = TypeVar("T")
 
@@ -28,6 +28,8 @@ PACKAGES = (
     "features-in-superposition", "torch", "numpy", "matplotlib", "ipywidgets", "scikit-learn",
     "scipy", "safetensors", "tqdm", "jaxtyping", "jupyter-book", "nbval", "ipykernel",
 )  # fmt: skip
+
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 def device(name: str | None = None) -> torch.device:
@@ -164,11 +166,28 @@ def interruptions() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def memory_advice(advice: str) -> Iterator[None]:
+    """Where memory runs out, raise a MemoryError with advice: what was tried, and what to try.
+
+    Torch has an error of its own for a GPU, and for a CPU a RuntimeError like many others.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        told = str(error).lower()
+        named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        if not (named or any(sign in told for sign in OUT_OF_MEMORY)):
+            raise
+        reason = str(error).partition("\n")[0]
+        raise MemoryError(f"Out of memory. {advice} The system says: {reason}") from error
+
+
 def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
-    """Write a training's `state`; `identity` is what must be equal for it to go on from there."""
+    """Write a training's `state`, sealed; `identity` must be equal for it to go on from there."""
     content = io.BytesIO()
     torch.save({"identity": identity, **state}, content)
-    write_file(path, content.getvalue())
+    write_file(path, seal_bytes(content.getvalue()))
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
@@ -178,12 +197,16 @@ def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
     a part of the identity that is a dict is compared, and named, entry by entry.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = io.BytesIO(unseal_bytes(Path(path).read_bytes()))
+        state = torch.load(content, map_location="cpu", weights_only=True)
         was, now = _flat(state.pop("identity")), _flat(identity)
+    except Newer as error:
+        raise Newer(f"{path} cannot be read: {error}.") from None
     except Exception as error:
+        told = error if type(error) is ValueError else type(error).__name__
         raise ValueError(
-            f"{path} is no checkpoint that can be read ({type(error).__name__}); delete it to "
-            "train from the start, or name another file."
+            f"{path} is no checkpoint that can be read ({told}); delete it to train from the "
+            "start, or name another file."
         ) from error
     if was != now:
         changed = ", ".join(

@@ -18,6 +18,7 @@ import json
 import os
 import platform
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from course_lib.claims.core import MIME_TYPE, digest
-from course_lib.runtime import write_file
+from course_lib.files import read_sealed, write_file, write_sealed
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path("course_lib") / "claims" / "bands"
@@ -41,8 +42,8 @@ def run(notebook: Path, seed: int, scale: str) -> dict[str, dict]:
     code = "\0".join(cell.source for cell in nb.cells if cell.cell_type == "code")
     key = hashlib.sha256(code.encode()).hexdigest()[:12]
     cache = ROOT / "_build" / "bands" / f"{notebook.stem}-{key}-{scale}-{seed}.claims.json"
-    if cache.is_file():
-        return json.loads(cache.read_text())
+    with suppress(OSError, ValueError):
+        return read_sealed(cache, "run it again")
     environment = os.environ | {
         "COURSE_SEED": str(seed), "COURSE_SCALE": scale, "COURSE_CLAIMS": "record",
         "COURSE_PROGRESS": "off", "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1",
@@ -61,7 +62,7 @@ def run(notebook: Path, seed: int, scale: str) -> dict[str, dict]:
         record["name"].partition(".")[2]: {key: record[key] for key in ("value", "model")}
         for record in records
     }
-    write_file(cache, json.dumps(claims))
+    write_sealed(cache, claims)
     return claims
 
 
@@ -151,7 +152,7 @@ def main() -> None:
             model = {"model": claim["model"]} if claim["model"] else {}
             stored["claims"][key] = entry | model
         stored |= made | {"seeds": list(seeds)}
-    stored["sha256"] = digest(stored["claims"])
+    stored |= {"sha256": digest(stored["claims"]), "version": 1}
     write_file(path, json.dumps(stored, indent=1) + "\n")
     print(f"{path.relative_to(ROOT)}: {len(stored['claims'])} claims")
 

@@ -80,13 +80,13 @@ def table(found: dict[str, Any]) -> str:
     )
 
 
-def store(root: Path, found: dict[str, Any]) -> Path:
+def store(root: Path, found: dict[str, Any], folder: Path = RESULTS) -> Path:
     """Write the results under the machine's name; those of another machine stay."""
-    from course_lib.runtime import write_file
+    from course_lib.files import write_sealed
 
     name = " ".join(filter(None, (found["machine"]["name"], found["machine"]["gpu"])))
-    path = root / RESULTS / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
-    return write_file(path, json.dumps(found, indent=1) + "\n")
+    path = root / folder / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
+    return write_sealed(path, found)
 
 
 def main(arguments: list[str]) -> int:

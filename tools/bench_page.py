@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import html
 import io
-import json
 from pathlib import Path
 from typing import Any
 
+from course_lib.files import read_sealed
 from tools.markdown import table
 
 RESULTS = Path("benchmarks") / "results"
@@ -22,9 +22,12 @@ NOTHING = (
 
 def page_of(root: Path, page: Path) -> str:
     """For each machine its condition, the table, what was left out, and the growth with size."""
-    stored = sorted((root / RESULTS).glob("*.json"))
-    parts = [_machine(json.loads(path.read_text(encoding="utf-8"))) for path in stored]
-    return "\n\n".join(parts) or NOTHING
+    return "\n\n".join(map(_machine, stored(root, RESULTS))) or NOTHING
+
+
+def stored(root: Path, folder: Path) -> list[dict[str, Any]]:
+    """What is stored of each machine. Raises ValueError for a file that was changed."""
+    return [read_sealed(path, "measure again") for path in sorted((root / folder).glob("*.json"))]
 
 
 def condition(found: dict[str, Any]) -> str:

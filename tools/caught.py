@@ -8,9 +8,9 @@ to a problem set when it loses exactly what it should, for two students on five 
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from course_lib import checks
 from course_lib.checks.core import PASSED
-from course_lib.runtime import write_file
+from course_lib.files import read_sealed, write_sealed
 from tools import records
 from tools.exercises import ROOT, SEEDS, wrong_answers
 from tools.problem_sets import KEY, SETS, attempt_of, problem_set, scored, wrong
@@ -117,12 +117,12 @@ def chapters() -> list[str]:
 def _kept(name: str, sources: list[Path], run: Callable[[], dict]) -> dict:
     kept = ROOT / "_build" / "caught" / f"{name}.json"
     key = records.inputs_digest(ROOT, *sources, ROOT / "tests" / "wrong_answers", Path(__file__))
-    if kept.exists():
-        known = json.loads(kept.read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError):
+        known = read_sealed(kept, "count them again")
         if known["inputs"] == key:
             return known["found"]
     found = run()
-    write_file(kept, json.dumps({"inputs": key, "found": found}) + "\n")
+    write_sealed(kept, {"inputs": key, "found": found})
     return found
 
 

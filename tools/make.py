@@ -13,6 +13,7 @@
     pack              slides and quiz for a lecturer, with the key, in _build/pack
     pdf               the book as one file to print
     bench             one table of speed: ours, the best peer, the machine's own limit
+    faults            kill training, harvesting, book and grading, and count what is lost
     lock              resolve the dependencies again and write constraints.txt
     address URL=..    change the public address of the repository everywhere
     clean             remove .venv, _build and .cache
@@ -140,6 +141,10 @@ def bench(turn: Turn) -> None:
     stage("the benchmarks", turn, ensure(turn, ROOT), ["-m", "tools.bench"])
 
 
+def faults(turn: Turn) -> None:
+    stage("the kills", turn, ensure(turn, ROOT), ["-m", "tools.faults"])
+
+
 def lock(turn: Turn) -> None:
     stage("constraints.txt", turn, sys.executable, ["-m", "tools.lock"])
 
@@ -157,7 +162,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     command.__name__: command
     for command in (
         *(book, test, lab, peers, exercises, bands, mutants, sets, public, pack, pdf),
-        *(bench, lock, address, clean),
+        *(bench, faults, lock, address, clean),
     )
 }
 ARGUMENTS = {

@@ -5,18 +5,17 @@ and what it cost. The record is written last, so a notebook without a record nev
 """
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
-from course_lib.runtime import write_file
+from course_lib.files import read_sealed, remove_torn, write_file, write_sealed
 
 # What one notebook may cost in the quick size, on one core.
 CPU_SECONDS_BUDGET = 90.0
@@ -27,7 +26,11 @@ DATA_BYTES_LIMIT = 2 * 2**30  # of one process; as much as Binder gives
 
 @dataclass(frozen=True)
 class Record:
-    """One passed run: `inputs` is the hash of all that decides the outputs, `peak_mb` is in MiB."""
+    """One passed run.
+
+    `inputs` is the hash of all that decides the outputs, `peak_mb` is in MiB, `sha256` is that of
+    the executed notebook.
+    """
 
     inputs: str
     cpu_seconds: float
@@ -35,6 +38,7 @@ class Record:
     wall_seconds: float
     machine: str
     date: str
+    sha256: str = ""
 
 
 def inputs_digest(root: Path, *sources: Path) -> str:
@@ -63,17 +67,20 @@ def record_path(root: Path, notebook: Path) -> Path:
 def load(root: Path, notebook: Path) -> Record | None:
     """The record of the last passed run, or None if there is none or it cannot be read."""
     try:
-        return Record(**json.loads(record_path(root, notebook).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return read_sealed(record_path(root, notebook), "run it again", lambda c: Record(**c))
+    except (OSError, ValueError):
         return None
 
 
 def is_current(root: Path, notebook: Path) -> bool:
-    """Whether the notebook passed with exactly the inputs that it has now."""
+    """Whether the notebook passed with exactly the inputs it has now, and its outputs are there."""
     record = load(root, notebook)
     executed = record_path(root, notebook).with_suffix(".ipynb")
     return (
-        record is not None and executed.exists() and record.inputs == inputs_digest(root, notebook)
+        record is not None
+        and executed.exists()
+        and record.sha256 == hashlib.sha256(executed.read_bytes()).hexdigest()
+        and record.inputs == inputs_digest(root, notebook)
     )
 
 
@@ -82,16 +89,18 @@ def save(root: Path, notebook: Path, executed: nbformat.NotebookNode, record: Re
 
     Raises OSError if the disk is full or `_build` cannot be written.
     """
-    target = record_path(root, notebook)
-    write_file(target.with_suffix(".ipynb"), nbformat.writes(executed))
-    write_file(target, json.dumps(asdict(record), indent=2) + "\n")
+    target, text = record_path(root, notebook), nbformat.writes(executed)
+    write_file(target.with_suffix(".ipynb"), text)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    write_sealed(target, asdict(replace(record, sha256=sha256)))
 
 
 def forget(root: Path, notebook: Path) -> None:
     """Remove what an earlier run of the notebook left."""
     target = record_path(root, notebook)
-    target.unlink(missing_ok=True)
-    target.with_suffix(".ipynb").unlink(missing_ok=True)
+    for path in (target, target.with_suffix(".ipynb")):
+        path.unlink(missing_ok=True)
+        remove_torn(path.parent, path.name)
 
 
 def machine() -> str:

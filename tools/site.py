@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
+from course_lib.files import InUse, only_writer
 from tools import pages, records, slides, tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,11 +31,22 @@ class SiteError(Exception):
 def build(root: Path = ROOT) -> Path:
     """Build the site and return the path of its first page.
 
-    Raises SiteError if a notebook has not passed in its present form, jupyter-book warns, or a
-    page is faulty; `_build/html` then stays as it was.
+    Raises SiteError if a notebook has not passed in its present form, jupyter-book warns, a page is
+    faulty, or another build is at work; `_build/html` then stays as it was.
     """
     demand_current(root)
+    try:
+        with only_writer(root / "_build" / "html"):
+            _build(root)
+    except InUse as error:
+        raise SiteError(str(error)) from None
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    return root / "_build" / "html" / f"{toc['root']}.html"
+
+
+def _build(root: Path) -> None:
     source = root / "_build" / "source"
+    _clear(root / "_build")
     stage(root, source)
     site = root / "_build" / "html"
     inputs = _digest(source, root / "constraints.txt")
@@ -46,8 +58,6 @@ def build(root: Path = ROOT) -> Path:
                 raise SiteError("the built pages have faults:\n" + "\n".join(faults))
             (fresh / STAMP).write_text(f"{inputs} {_digest(fresh)}", encoding="utf-8")
             _swap(fresh, site)
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return site / f"{toc['root']}.html"
 
 
 def is_built_from(inputs: str, site: Path) -> bool:
@@ -143,6 +153,15 @@ def _digest(folder: Path, *more: Path) -> str:
     for path in [*sorted(inside), *more]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a killed build has left; a site that it had put aside comes back."""
+    old = folder / "html.old"
+    if old.exists() and not (folder / "html").exists():
+        old.rename(folder / "html")
+    for left in (old, *folder.glob("site-*/")):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _swap(fresh: Path, site: Path) -> None:

@@ -15,7 +15,18 @@ import nbformat
 import yaml
 
 from course_lib.claims.card import interval
-from tools import bands, bench_page, devices, history, records, scaling, set_cards, teaching, topics
+from tools import (
+    bands,
+    bench_page,
+    devices,
+    faults_page,
+    history,
+    records,
+    scaling,
+    set_cards,
+    teaching,
+    topics,
+)
 from tools.course_map import course_map
 from tools.markdown import plain, relative, table
 
@@ -247,6 +258,7 @@ GENERATORS = {
     "mutants": mutant_table,
     "runtimes": run_times,
     "benchmarks": bench_page.page_of,
+    "faults": faults_page.page_of,
     "cost": cost,
     **scaling.GENERATORS,
     **devices.GENERATORS,

@@ -21,7 +21,7 @@ from course_lib.claims.tuning import path_of
 def store(chapter: str, tuning: dict[str, dict[str, Any]]) -> Path:
     """Write `tuning`, by architecture "cells" and "best", and say where."""
     made = {"torch": torch.__version__, "machine": platform.machine(), "date": str(date.today())}
-    content = made | {"tuning": tuning, "sha256": digest(tuning)}
+    content = made | {"tuning": tuning, "sha256": digest(tuning), "version": 1}
     path = path_of(chapter)
     runtime.write_file(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
     return path

@@ -59,6 +59,7 @@ def harvest(
         TypeError, ValueError: for tokens, sites or a folder that do not fit, and activations that
             are not finite, in `dtype` at least.
         OSError: the disk is full; make room and call it again.
+        MemoryError: batch_size is too large for the model on its device.
         files.InUse: another run harvests into this folder.
     """
     chosen = [sites] if isinstance(sites, (str, Site)) else list(sites)
@@ -119,7 +120,9 @@ def _shards(
         last = min(first + batch_size, stop)
         here = kept[first:last]
         rows = slice(filled, filled + int(here.sum()))
-        for site, x in _run(model, sites, tokens[first:last]).items():
+        with runtime.memory_advice(_advice(batch_size)):
+            found = _run(model, sites, tokens[first:last])
+        for site, x in found.items():
             shard[site][rows] = x.flatten(0, 1) if here.all() else x[here.to(x.device)]
         sequence, position = here.nonzero(as_tuple=True)
         shard["token"][rows] = tokens[first:last].cpu()[here].int()
@@ -190,9 +193,16 @@ def _begin(folder: Path, index: Index) -> list[int]:
     else:
         index.save(folder)
     for site in index.sites:
-        for torn in folder_of(folder, site).glob(".*.safetensors.*"):
-            torn.unlink()
+        files.remove_torn(folder_of(folder, site))
     return [number for number in range(len(index.shards)) if not is_whole(folder, index, number)]
+
+
+def _advice(batch_size: int) -> str:
+    smaller = f"batch_size = {max(1, batch_size // 2)}" if batch_size > 1 else "shorter sequences"
+    return (
+        f"The model could not read batch_size = {batch_size} sequences at once; try {smaller}. "
+        "Shards that are written stay, and harvest goes on after them."
+    )
 
 
 def _empty(index: Index, n_rows: int) -> dict[str, Tensor]:

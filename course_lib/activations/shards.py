@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,33 +13,45 @@ import torch
 from torch import Tensor
 
 from course_lib import runtime
+from course_lib.files import Newer, check_version
 
 if TYPE_CHECKING:
     from safetensors import safe_open
 
 SHARD_KEY = "activations"  # name of the tensor [rows, d] in a shard
+OURS = "course_lib"  # our part of the header: one entry, as several come in any order
+VERSION = 1  # of a shard; in 0 the header had checksums of the numbers alone, by name
 
 
 def write_shard(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors [rows, ...], with the CRC-32 of each in the file's metadata.
+    """Write tensors [rows, ...], with a version and the CRC-32 of each in the file's metadata.
 
     Raises OSError with one clear sentence when the disk is full or may not be written to.
     """
     from safetensors.torch import save
 
     sums = {name: _checksum(tensor) for name, tensor in tensors.items()}
-    runtime.write_file(path, save(tensors, metadata=sums))
+    told = json.dumps({"version": VERSION, "crc32": sums})
+    runtime.write_file(path, save(tensors, metadata={OURS: told}))
 
 
 def read_shard(path: Path, name: str = SHARD_KEY) -> Tensor:
     """One tensor of a shard. A file that came without checksums is trusted.
 
-    Raises FileNotFoundError when the file is gone, ValueError when it is damaged or has no such
-    tensor.
+    Raises FileNotFoundError when the file is gone, ValueError when it is damaged, of a newer
+    version, or has no such tensor.
     """
     with _opened(path, name) as file:
-        tensor, sums = file.get_tensor(name), file.metadata() or {}
-    if name in sums and sums[name] != _checksum(tensor):
+        tensor, header = file.get_tensor(name), file.metadata() or {}
+    try:
+        told = json.loads(header[OURS]) if OURS in header else {"version": 0, "crc32": header}
+        check_version(told, VERSION)
+        whole = told["crc32"].get(name) in (_checksum(tensor, told["version"]), None)
+    except Newer as error:
+        raise Newer(f"{path} cannot be read: {error}.") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        whole = False
+    if not whole:
         raise ValueError(
             f"{path} is damaged: the checksum of its {name} is not what was written. Delete the "
             "file and harvest again with the same arguments; no other shard is made anew."
@@ -74,5 +87,7 @@ def _opened(path: Path, name: str) -> Iterator[safe_open]:
         ) from None
 
 
-def _checksum(tensor: Tensor) -> str:
-    return f"{zlib.crc32(tensor.contiguous().view(torch.uint8).numpy()):08x}"
+def _checksum(tensor: Tensor, version: int = VERSION) -> str:
+    form = "" if version == 0 else f"{tensor.dtype} {list(tensor.shape)}"
+    numbers = tensor.contiguous().view(torch.uint8).numpy()
+    return f"{zlib.crc32(numbers, zlib.crc32(form.encode())):08x}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import runtime
+from course_lib import files, runtime
 from course_lib.activations.mixing import mix
 from course_lib.activations.shards import SHARD_KEY, read_shard, shard_shape
 
@@ -45,20 +44,16 @@ class Index:
     shards: list[list[int]]
 
     def save(self, path: Path) -> None:
-        runtime.write_file(path / INDEX, json.dumps(asdict(self), indent=1) + "\n")
+        files.write_sealed(path / INDEX, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> Index:
-        """Raises FileNotFoundError without an index, ValueError when it is damaged."""
+        """Raises FileNotFoundError without an index, ValueError when it is damaged or newer."""
         file = path / INDEX
         if not file.is_file():
             raise FileNotFoundError(f"{path} is no activation store: it has no {INDEX}.")
-        try:
-            return cls(**json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"{file} is damaged ({error}); delete {path} and harvest again."
-            ) from error
+        remedy = f"delete {path} and harvest again"
+        return files.read_sealed(file, remedy, lambda content: cls(**content))
 
 
 class Store:

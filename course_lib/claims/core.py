@@ -9,9 +9,11 @@ import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from course_lib import runtime
+from course_lib.files import Newer, check_version
 
 MIME_TYPE = "application/vnd.course.claim+json"
 OTHER_MODEL = "asked of another model"  # the status of a claim that has no stored runs of it
@@ -42,7 +44,7 @@ class StoredRuns:
 def stored_runs(name: str) -> StoredRuns | None:
     """The stored runs of the claim `chapter.claim`, None when it has none yet.
 
-    Raises ValueError when the file of the chapter does not have the hash it was stored with.
+    Raises ValueError as `stored_part` does.
     """
     chapter, key = _split(name)
     return chapter_runs(chapter).get(key)
@@ -56,18 +58,36 @@ def chapter_runs(chapter: str) -> dict[str, StoredRuns]:
     path = files("course_lib.claims") / "bands" / f"{chapter}.json"
     if not path.is_file():
         return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if content["sha256"] != digest(content["claims"]):
-        raise ValueError(
-            f"course_lib/claims/bands/{chapter}.json was changed after it was stored: its hash is "
-            f"not the one it carries. Make it again: make bands CHAPTER={chapter}"
-        )
+    stored = stored_part(Path(str(path)), "claims", f"make bands CHAPTER={chapter}")
     return {
         key: StoredRuns(
             tuple(entry["values"]), tuple(entry["band"]), entry.get("full"), entry.get("model", "")
         )
-        for key, entry in content["claims"].items()
+        for key, entry in stored.items()
     }
+
+
+def stored_part(path: Path, part: str, again: str) -> dict[str, Any]:
+    """A part of a stored file that has its hash beside it.
+
+    Raises ValueError, which ends with the command that makes the file again, when the file does not
+    have the hash it was stored with, and Newer when it is of a newer version.
+    """
+    name = f"course_lib/claims/{path.parent.name}/{path.name}"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        check_version(content)
+        found, told = content[part], content["sha256"]
+    except Newer as error:
+        raise Newer(f"{name} cannot be read: {error}.") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{name} is damaged ({error!r}). Make it again: {again}") from error
+    if told != digest(found):
+        raise ValueError(
+            f"{name} was changed after it was stored: its hash is not the one it carries. Make it "
+            f"again: {again}"
+        )
+    return found
 
 
 def digest(claims: dict[str, Any]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from course_lib.claims.core import digest
+from course_lib.claims.core import stored_part
 
 
 def path_of(chapter: str) -> Path:
@@ -18,13 +17,6 @@ def path_of(chapter: str) -> Path:
 def stored_tuning(chapter: str) -> dict[str, dict[str, Any]]:
     """By architecture: "cells", a dict of settings and score for each that was tried, and "best".
 
-    Raises FileNotFoundError for a chapter without one, ValueError when the file does not have the
-    hash it was stored with.
+    Raises FileNotFoundError for a chapter without one, ValueError as `stored_part` does.
     """
-    content = json.loads(path_of(chapter).read_text(encoding="utf-8"))
-    if content["sha256"] != digest(content["tuning"]):
-        raise ValueError(
-            f"course_lib/claims/tuning/{chapter}.json was changed after it was stored: its hash is "
-            f"not the one it carries. Make it again: python -m tools.tuning_{chapter[3:]}"
-        )
-    return content["tuning"]
+    return stored_part(path_of(chapter), "tuning", f"python -m tools.tuning_{chapter[3:]}")

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from course_lib.files import InUse, only_writer
 from course_lib.grading.limits import Limits
 from course_lib.study import __main__ as study
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, InUse) as error:
         print(f"course: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -140,7 +141,8 @@ def _grade(options: argparse.Namespace) -> int:
         return 3
     print(f"{len(grades)} graded, {n_new} of them now.", file=sys.stderr)
     if options.shard is None:
-        marks = report.write_all(options.output, folder, grades)
+        with only_writer(options.output):
+            marks = report.write_all(options.output, folder, grades)
         print(f"{options.output}, {folder}/class.html, {folder}/feedback/", file=sys.stderr)
         if options.sheet:
             _fill(options.sheet, folder / options.sheet.name, grades, marks)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import os
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from course_lib.files import write_file
+from course_lib.files import only_writer, read_sealed, write_file, write_sealed
 from course_lib.grading.limits import Limits
 from course_lib.grading.submissions import Notebook, Submission, Unreadable, parse, read
 
@@ -47,15 +45,21 @@ class Journal:
         return _digest(self.key_of_set.encode(), student.encode(), data)
 
     def load(self, student: str, key: str) -> Grade | None:
-        try:
-            grade = json.loads((self.folder / f"{student}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return grade if isinstance(grade, dict) and grade.get("key") == key else None
+        """The grade under this key, if it is there and is what was written."""
+        with contextlib.suppress(OSError, ValueError):
+            grade = read_sealed(self._path(student), "grade again")
+            return grade if grade.get("key") == key else None
+        return None
+
+    def turn(self, student: str) -> AbstractContextManager[None]:
+        """Hold the student's file. Raises InUse when another command does."""
+        return only_writer(self._path(student))
 
     def save(self, grade: Grade) -> None:
-        text = json.dumps(grade, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-        write_file(self.folder / f"{grade['student']}.json", text)
+        write_sealed(self._path(grade["student"]), grade)
+
+    def _path(self, student: str) -> Path:
+        return self.folder / f"{student}.json"
 
 
 def _digest(*parts: bytes) -> str:
@@ -78,15 +82,12 @@ def secret_of(folder: Path) -> str:
     Shards that start together agree on one. Raises OSError when the file is empty.
     """
     path = folder / "secret.txt"
-    folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        os.write(handle, f"{secrets.token_hex(16)}\n".encode())
-        os.close(handle)
-    for _ in range(50):  # whoever made it may not have written it yet
-        if secret := path.read_text(encoding="utf-8").strip():
-            return secret
-        time.sleep(0.1)
+    if not path.exists():
+        with only_writer(path, patience=5.0):
+            if not path.exists():
+                write_file(path, f"{secrets.token_hex(16)}\n", mode=0o600)
+    if secret := path.read_text(encoding="utf-8").strip():
+        return secret
     raise OSError(f"{path} is empty. It decides the hidden inputs: put it back, or remove it.")
 
 
@@ -95,8 +96,8 @@ def grade_all(
 ) -> Iterator[tuple[Grade, bool]]:
     """The grade of each, and whether it is new; those that are known come first.
 
-    `prepare` is called when there is something to do. Raises NoSandbox when the machine fails;
-    what was graded until then is in the journal.
+    `prepare` is called when there is something to do. Raises NoSandbox when the machine fails, and
+    InUse when another command grades one of them; what was graded until then is in the journal.
     """
     todo = []
     for submission in submissions:
@@ -112,11 +113,17 @@ def grade_all(
             todo.append((submission, data, key))
     if not todo:
         return
+
+    def graded(submission: Submission, data: bytes | Unreadable, key: str) -> Grade:
+        with journal.turn(submission.student):
+            grade = grader.grade(submission.student, data, key)
+            journal.save(grade)
+        return grade
+
     with prepare() as grader, ThreadPoolExecutor(jobs) as pool:
-        waiting = [pool.submit(grader.grade, s.student, data, key) for s, data, key in todo]
+        waiting = [pool.submit(graded, *one) for one in todo]
         try:
             for done in as_completed(waiting):
-                journal.save(done.result())
                 yield done.result(), True
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from course_lib.files import write_file
+from course_lib.files import remove_torn, write_file
 
 Grade = dict[str, Any]
 Marks = Mapping[tuple[str, str], tuple[float, str]]  # (student, question): points, comment
@@ -191,6 +191,8 @@ def write_if_new(path: Path, text: str) -> None:
 
 def write_all(table_path: Path, folder: Path, grades: list[Grade]) -> Marks:
     """Write `grades.csv`, and into the folder the pages and, if it is not there, `written.csv`."""
+    for place in (folder, folder / "feedback"):
+        remove_torn(place)
     marks = read_marks(folder / "written.csv", grades)
     if any(grade["written"] for grade in grades) and not (folder / "written.csv").exists():
         write_file(folder / "written.csv", marks_form(grades))

@@ -181,7 +181,7 @@ class Sandbox:
         from_worker, results = os.pipe()
         held, started, running = [to_worker, from_worker, jobs, results], time.monotonic(), None
         try:
-            with tempfile.TemporaryDirectory(prefix="grading-") as folder:
+            with self._folder() as folder:
                 running = self._start(jobs, results, folder)
                 os.close(held.pop())
                 os.close(held.pop())
@@ -198,6 +198,12 @@ class Sandbox:
             raise NoSandbox("A sandbox was made, and the worker did not start in it.")
         outcome.seconds = time.monotonic() - started
         return outcome
+
+    def _folder(self) -> contextlib.AbstractContextManager[str]:
+        """Where a submission runs that no sandbox holds."""
+        if self.kind == "unsafe":
+            return tempfile.TemporaryDirectory(prefix="grading-")
+        return contextlib.nullcontext("")
 
     def _start(self, jobs: int, results: int, folder: str) -> _Running:
         place = str(HERE) if self.kind == "unsafe" else "/grader"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from math import cos, pi
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Generator, Tensor, nn
 
-from course_lib import runtime, validate
+from course_lib import files, runtime, validate
 from course_lib.data.sequences import Sequences
 from course_lib.models.muon import Muon
 from course_lib.models.next_token import floor
@@ -165,17 +166,27 @@ class Trainer:
     def fit(self) -> dict[str, Tensor]:
         """Train to the last step and return `history`; after an interruption, go on.
 
-        Raises runtime.TrainingStopped on Ctrl-C (after the step under way, once all is saved) and
-        FloatingPointError when a loss is no longer finite.
+        Raises runtime.TrainingStopped on Ctrl-C (after the step under way, once all is saved),
+        FloatingPointError when a loss is no longer finite, files.InUse when another run writes the
+        checkpoint, and MemoryError when batch_size is too large for the device.
         """
-        if self.step == 0 and self.checkpoint is not None and self.checkpoint.exists():
-            self._load()
+        held = nullcontext() if self.checkpoint is None else files.only_writer(self.checkpoint)
+        with held:
+            if self.step == 0 and self.checkpoint is not None and self.checkpoint.exists():
+                self._load()
+            self._fit()
+        return self.history
+
+    def _fit(self) -> None:
+        for step in self.snapshots:
+            files.remove_torn(self.checkpoint.parent, self.snapshot_path(step).name)
         bar = runtime.progress(range(self.step, self.steps), "training")
         self.model.train()
         with runtime.interruptions() as stopped:
             self._snapshot()
             for step in bar:
-                self._train_step(step, bar)
+                with runtime.memory_advice(self._advice()):
+                    self._train_step(step, bar)
                 self._snapshot()
                 if stopped.is_set():
                     self._save()
@@ -184,7 +195,11 @@ class Trainer:
                 if self.step % self.checkpoint_every == 0 or self.step == self.steps:
                     self._save()
         self.model.eval()
-        return self.history
+
+    def _advice(self) -> str:
+        rows = self.schedule.batch_size
+        smaller = f"batch_size = {rows // 2}" if rows > 1 else "a smaller model"
+        return f"A step with batch_size = {rows} did not fit; try {smaller}."
 
     def _train_step(self, step: int, bar: object) -> None:
         drawn = self.world.sample(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_lib import runtime, validate
+from course_lib import files, validate
 from course_lib.models.recipes import MODELS, make_world
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -81,10 +80,7 @@ def card(name: str) -> Card:
     path = _card_path(name)
     if path is None:
         raise ValueError(f"name is {name!r}; the models with a card are {', '.join(names())}.")
-    try:
-        return Card(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is no card of a model: {error}. {_again(path)}") from error
+    return files.read_sealed(path, _again(path), lambda content: Card(**content))
 
 
 def load(name: str, *, step: int | None = None) -> nn.Module:
@@ -166,20 +162,20 @@ def _read(path: Path, sha256: str) -> dict[str, Tensor]:
     from safetensors.torch import load as unpacked
 
     if not path.is_file():
-        raise ValueError(f"{path} is not there. {_again(path)}")
+        raise ValueError(f"{path} is not there; {_again(path)}.")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError(
             f"{path} is not what its card says: its SHA-256 is another, so it was changed or "
-            f"fetched in part. {_again(path)}"
+            f"fetched in part; {_again(path)}."
         )
     return unpacked(content)
 
 
 def _again(path: Path) -> str:
     if path.parent == SHIPPED:
-        return "Install the course again."
-    return f"Make it again: python -m course_lib.models.train {path.stem.partition(SNAPSHOTS)[0]}"
+        return "install the course again"
+    return f"make it again: python -m course_lib.models.train {path.stem.partition(SNAPSHOTS)[0]}"
 
 
 def store(
@@ -206,8 +202,6 @@ def store(
         )
     sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     told = Card(**asdict(told) | {"sha256": sha256, "snapshots": sorted(snapshots)})
-    for name, content in contents.items():
-        runtime.write_file(folder / name, content)
-    text = json.dumps(asdict(told), indent=1, ensure_ascii=False, allow_nan=False)
-    runtime.write_file(folder / f"{told.name}.json", text + "\n")
+    contents[f"{told.name}.json"] = files.sealed_text(asdict(told))
+    files.write_together({folder / name: content for name, content in contents.items()})
     return told

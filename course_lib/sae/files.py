@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from course_lib import runtime, validate
+from course_lib import validate
+from course_lib.files import check_version, write_together
 from course_lib.sae import saelens
 from course_lib.sae.base import SAE
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 CFG, WEIGHTS, SCALER = "cfg.json", "sae_weights.safetensors", "activation_scaler.json"
 OURS = "course_lib"  # our own part of cfg.json, and a mark in the header of the weights
+VERSION = 1  # of our part of cfg.json; 0, without a version, is read alike
 FLOATS = ("F64", "F32", "F16", "BF16")
 LARGEST_JSON = 2**26  # bytes
 SIZES = (  # arguments of constructors; no more than their product of numbers is in the weights
@@ -61,13 +63,14 @@ def save(sae: SAE, folder: str | Path) -> Path:
         "architecture": saelens.architecture(sae) or f"{OURS}.{type(sae).__name__}",
         "dtype": _name(sae.W_dec.dtype),
         **(saelens.settings(sae) if saelens.architecture(sae) else {}),
-        OURS: {"class": type(sae).__name__, "config": sae.config, "state": rest},
-    }
+        OURS: {
+            "class": type(sae).__name__, "config": sae.config, "state": rest, "version": VERSION,
+        },
+    }  # fmt: skip
     cfg[OURS]["sha256"] = _checksum(cfg, hashlib.sha256(weights))
     folder = Path(folder)
     text = json.dumps(cfg, indent=1, allow_nan=False)
-    runtime.write_file(folder / WEIGHTS, weights)
-    runtime.write_file(folder / CFG, text + "\n")
+    write_together({folder / WEIGHTS: weights, folder / CFG: text + "\n"})
     return folder
 
 
@@ -277,6 +280,7 @@ def _check_together(cfg: dict[str, Any], weights: Path) -> None:
         while chunk := file.read(2**20):
             digest.update(chunk)
     ours = cfg.get(OURS)
+    check_version(ours if isinstance(ours, dict) else {}, VERSION)
     if not isinstance(ours, dict) or ours.get("sha256") != _checksum(cfg, digest):
         raise ValueError(
             f"it and {WEIGHTS} are not as they were saved together: a save was interrupted, or one "

@@ -89,7 +89,7 @@ def _train(config: dict[str, Any], run: Run) -> None:
     room.save(sae, result.with_suffix(""))
     measured = {name: history[name][-LAST:].mean(dim=0).tolist() for name in MEASURES}
     told = {"chosen": run.chosen, "sae": run.sae, "train": run.train, "measured": measured}
-    runtime.write_file(result, json.dumps(told, indent=1) + "\n")
+    files.write_together({result: files.sealed_text(told)})
     checkpoint.unlink(missing_ok=True)
 
 
@@ -100,7 +100,8 @@ def table(config: dict[str, Any]) -> str:
     for run in runs(config):
         cells = [f"{run.chosen[key]!s:>12}" for key in settings]
         if (result := _result(config, run)).exists():
-            measured = json.loads(result.read_text(encoding="utf-8"))["measured"]
+            remedy = "delete it and start its task again"
+            measured = files.read_sealed(result, remedy, lambda content: content["measured"])
             cells += [f"{measured[name]:9.4g}" for name in MEASURES]
         else:
             cells.append(f"{'open':>9}")

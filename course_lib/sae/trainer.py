@@ -129,8 +129,9 @@ class Trainer:
 
         Raises runtime.TrainingStopped on Ctrl-C (after the step under way, once all is saved),
         FloatingPointError when a loss is no longer finite, files.InUse when another run writes the
-        checkpoint, ConnectionError when another process of this run is gone, and TypeError and
-        ValueError for an `until` that is no step.
+        checkpoint, MemoryError when a batch is too large for the device, ConnectionError when
+        another process of this run is gone, and TypeError and ValueError for an `until` that is no
+        step.
         """
         if self.finished:
             return self.history
@@ -153,7 +154,8 @@ class Trainer:
             for sae in self.saes:
                 sae.train()
             for step in bar:
-                self._train_step(step)
+                with runtime.memory_advice(self._advice()):
+                    self._train_step(step)
                 if self.step % self.recipe.log_every == 0:
                     self._report(bar)
                 if parallel.anywhere(stopped.is_set()):
@@ -194,6 +196,18 @@ class Trainer:
             most = min(parallel.size(), self.n_shards or 1)
             self.streams = max(n for n in range(1, most + 1) if self.recipe.batch_size % n == 0)
         self.source = batches(self.data, self.recipe.batch_size, self.recipe.seed, self.streams)
+
+    def _advice(self) -> str:
+        """What to try when a step needs more memory than there is."""
+        rows, parts = self.recipe.batch_size, self.recipe.accumulate
+        each = rows // (parallel.size() * parts)
+        tried = f"A step with batch_size = {rows} and accumulate = {parts} did not fit; try"
+        if each % 2:
+            return f"{tried} fewer SAEs, or ones with a smaller d_sae."
+        return (
+            f"{tried} accumulate = {2 * parts}, with which a checkpoint goes on, or batch_size = "
+            f"{rows // 2}."
+        )
 
     # --- one step --------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor, nn
 
-from course_lib import runtime, validate
+from course_lib import files, validate
 from course_lib.activations import ProjectOut, find
 from course_lib.activations.harvest import fingerprint
 from course_lib.steering.directions import random_like
@@ -175,9 +175,12 @@ class SteeringVector:
             "tokens": asdict(self.tokens), "d": len(self.vector), "norm": self.norm,
             "sha256": hashlib.sha256(content).hexdigest(),
         }  # fmt: skip
-        runtime.write_file(_ending(path, ".safetensors"), content)
-        text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False)
-        runtime.write_file(_ending(path, ".json"), text + "\n")
+        files.write_together(
+            {
+                _ending(path, ".safetensors"): content,
+                _ending(path, ".json"): files.sealed_text(card),
+            }
+        )
         return path
 
     @classmethod
@@ -193,14 +196,16 @@ class SteeringVector:
         path = Path(path)
         content = _ending(path, ".safetensors").read_bytes()
         try:
-            card = json.loads(_ending(path, ".json").read_text(encoding="utf-8"))
+            card = files.unseal(json.loads(_ending(path, ".json").read_text(encoding="utf-8")))
             if hashlib.sha256(content).hexdigest() != card.pop("sha256"):
                 raise ValueError("the checksum of the tensor is another")
             rule = card.pop("tokens")
             rule = TokenRule(**rule | {"only": tuple(rule["only"])})
             card = {key: value for key, value in card.items() if key not in ("d", "norm")}
             return cls(unpacked(content)["vector"], tokens=rule, **card)
-        except (ValueError, TypeError, KeyError) as error:
+        except files.Newer as error:
+            raise files.Newer(f"{path}.json cannot be read: {error}.") from None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{path} holds no whole steering vector: {error}.") from error
 
 

@@ -1,7 +1,7 @@
 """The file on this machine that remembers what was done: one line of JSON for each thing.
 
-Lines are only ever added, so that two notebooks at a time lose nothing, and a line that cannot be
-read costs itself alone.
+Lines are only ever added, so that two notebooks at a time lose nothing, and each is sealed: one
+that cannot be read or was changed costs itself alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from course_lib.files import seal, unseal
 
 VARIABLE = "COURSE_PROGRESS"
 _FIELDS = {
@@ -40,7 +42,7 @@ def add(kind: str, **fields: Any) -> None:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
         at = datetime.now().astimezone().isoformat(timespec="seconds")
-        line = json.dumps({"kind": kind, **fields, "at": at}, ensure_ascii=False)
+        line = json.dumps(seal({"kind": kind, **fields, "at": at}), ensure_ascii=False)
         with file.open("ab+") as opened:
             opened.seek(max(opened.tell() - 1, 0))
             gap = b"\n" if opened.read() not in (b"", b"\n") else b""  # a line was cut off
@@ -90,10 +92,10 @@ _HOW = f"{VARIABLE} in the environment names another file, or `off`."
 
 def _entry(line: str) -> dict[str, Any] | None:
     try:
-        entry = json.loads(line)
+        entry = unseal(json.loads(line))
         fields = _FIELDS[entry["kind"]] | {"at": str}
         right = all(type(entry[name]) is kind for name, kind in fields.items())
         datetime.fromisoformat(entry["at"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return entry if right else None

@@ -138,13 +138,15 @@ class Trainer:
             there, to the same weights bit for bit.
 
         Raises runtime.TrainingStopped on Ctrl-C, FloatingPointError when a loss is not finite,
-        TypeError and ValueError for an `until` that is no step.
+        MemoryError when batch_size is too large for the device, TypeError and ValueError for an
+        `until` that is no step.
         """
         steps = runtime.remaining(self.step, self.steps, until, "training toy models")
         try:
             with _workers(len(self._gradient_steps), self.model.W.device) as workers:
                 for _ in steps:
-                    self._train_step(workers)
+                    with runtime.memory_advice(self._advice()):
+                        self._train_step(workers)
         except KeyboardInterrupt:
             raise runtime.TrainingStopped(self) from None
         done = self.losses[: self.step].isfinite().all(dim=1)
@@ -154,6 +156,11 @@ class Trainer:
                 f"The loss is not finite from step {bad} on with lr = {self.lr}; lower lr."
             )
         return self.losses
+
+    def _advice(self) -> str:
+        rows = self.batch_size
+        smaller = f"batch_size = {rows // 2}" if rows > 1 else "fewer n_instances"
+        return f"A step with batch_size = {rows} did not fit; try {smaller}."
 
     def _train_step(self, workers: Executor | None) -> None:
         for group in self.optimizer.param_groups:

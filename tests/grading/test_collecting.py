@@ -1,5 +1,6 @@
 """What learning systems hand over is read as it comes, and shards agree on one secret."""
 
+import contextlib
 import gc
 import sys
 import threading
@@ -7,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from course_lib.files import InUse
 from course_lib.grading import grade
-from course_lib.grading.submissions import Unreadable, find, parse, read
+from course_lib.grading.submissions import Submission, Unreadable, find, parse, read
 from tests.grading.toy import answers
 
 TEXT = answers("x")
@@ -95,8 +97,7 @@ def test_shards_that_start_together_agree_on_one_secret(tmp_path):
     assert (tmp_path / "grades" / "secret.txt").stat().st_mode & 0o777 == 0o600
 
 
-def test_an_empty_secret_is_not_taken_for_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(grade.time, "sleep", lambda seconds: None)
+def test_an_empty_secret_is_not_taken_for_one(tmp_path):
     (tmp_path / "secret.txt").write_text("")
     with pytest.raises(OSError, match="is empty"):
         grade.secret_of(tmp_path)
@@ -129,3 +130,22 @@ def test_many_threads_read_notebooks_at_once():
     finally:
         sys.setswitchinterval(interval)
         gc.set_threshold(*threshold)
+
+
+def test_a_command_that_meets_another_at_the_same_student_is_told_so(tmp_path):
+    submissions = [Submission("ada", tmp_path / "ada.ipynb")]
+    (tmp_path / "ada.ipynb").write_text("{}")
+    journal = grade.Journal(tmp_path / "journal", "key")
+    graded = grade.grade_all(submissions, journal, 1, contextlib.nullcontext)
+    told = pytest.raises(InUse, match="ada.json is being written by another run")
+    with journal.turn("ada"), told:
+        list(graded)
+
+
+def test_a_grade_that_was_changed_is_made_again(tmp_path):
+    journal = grade.Journal(tmp_path, "key")
+    journal.save({"student": "ada", "key": "k", "points": 3})
+    assert journal.load("ada", "k")["points"] == 3
+    path = tmp_path / "ada.json"
+    path.write_text(path.read_text().replace('"points": 3', '"points": 9'))
+    assert journal.load("ada", "k") is None

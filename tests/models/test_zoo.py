@@ -1,6 +1,5 @@
 """A stored model is what its card says, or a clear error; a training can be made again."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from course_lib import models
+from course_lib import files, models
 from course_lib.models import measures, recipes, tasks, train, zoo
 from course_lib.models.recipes import RECIPES, Recipe, gpt
 from course_lib.models.training import log_spaced, weights_of
@@ -131,19 +130,19 @@ def test_weights_that_are_not_those_of_the_card_are_refused_by_name(mine, file, 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "tiny"}'])
 def test_a_damaged_card_is_refused_by_name(mine, text):
     (mine / "tiny.json").write_text(text)
-    with pytest.raises(ValueError, match="tiny.json is no card of a model.*Make it again"):
+    with pytest.raises(ValueError, match="tiny.json is damaged .*; make it again"):
         zoo.load(str(mine / "tiny"))
 
 
 def test_a_card_of_another_shape_is_refused(mine):
     path = mine / "tiny.json"
-    told = json.loads(path.read_text())
+    told = files.read_sealed(path, "make it again")
     told["config"]["d_model"] = 16
-    path.write_text(json.dumps(told))
+    files.write_sealed(path, told)
     with pytest.raises(ValueError, match=r"embed.weight has shape \[5, 8\]; it must be \[5, 16\]"):
         zoo.load(str(mine / "tiny"))
     told["config"] |= {"d_model": 8, "n_layers": 1}
-    path.write_text(json.dumps(told))
+    files.write_sealed(path, told)
     with pytest.raises(ValueError, match="weights do not fit the model: blocks.1"):
         zoo.load(str(mine / "tiny"))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from course_lib.files import only_writer
 from tools import caught, records, site, tables
 
 CLAIM = {
@@ -185,3 +186,29 @@ def test_claims_in_the_fixture_have_the_fields_that_course_lib_writes():
 
     claim = Claim("a.b", 1.0, "p", "w", "s", "m", "r", (0.0, None))
     assert set(CLAIM) <= set(json.loads(json.dumps(claim.record())))
+
+
+def test_a_second_build_is_told_so_and_touches_nothing(book):
+    with only_writer(book / "_build" / "html"), pytest.raises(site.SiteError, match="another run"):
+        site.build(book)
+    assert not (book / "_build" / "source").exists()
+
+
+def test_what_a_killed_build_has_left_goes_and_the_old_site_comes_back(tmp_path):
+    for name in ("html.old", "site-abc", "source"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").write_text(name)
+    site._clear(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"html", "source"}
+    assert (tmp_path / "html" / "index.html").read_text() == "html.old"
+    (tmp_path / "html.old").mkdir()
+    site._clear(tmp_path)
+    assert (tmp_path / "html" / "index.html").exists() and not (tmp_path / "html.old").exists()
+
+
+def test_a_run_whose_outputs_were_changed_is_run_again(book):
+    path = book / "book" / "01_one.ipynb"
+    executed = records.record_path(book, path).with_suffix(".ipynb")
+    assert records.is_current(book, path)
+    executed.write_text(executed.read_text().replace("card", "cord"))
+    assert not records.is_current(book, path)
