@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def positive_int(name: str, value: Any, minimum: int = 1) -> int:
@@ -16,6 +18,8 @@ def positive_int(name: str, value: Any, minimum: int = 1) -> int:
         raise TypeError(f"{name} is {value!r}; it must be a whole number of at least {minimum}.")
     if value < minimum:
         raise ValueError(f"{name} is {value}; it must be a whole number of at least {minimum}.")
+    if value >= 2**63:
+        raise ValueError(f"{name} is {value}; it must be below 2**63.")
     return int(value)
 
 
@@ -40,6 +44,7 @@ def finite(name: str, value: Any, low: float = float("-inf"), high: float = floa
         raise TypeError(f"{name} is {value!r}; it must be a tensor or numbers.") from error
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise TypeError(f"{name} has dtype {tensor.dtype}; it must hold real numbers.")
+    _not_meta(name, tensor)
     if not tensor.is_floating_point():
         tensor = tensor.to(torch.get_default_dtype())
 
@@ -55,6 +60,28 @@ def finite(name: str, value: Any, low: float = float("-inf"), high: float = floa
             f"the first is {tensor[bad].flatten()[0].item():g}; every entry must be {allowed}."
         )
     return tensor
+
+
+def whole(name: str, tensor: Tensor, low: int, high: int) -> Tensor:
+    """Return `tensor` if it holds whole numbers, or booleans, from low to high.
+
+    Raises TypeError for what is no tensor of them, ValueError for entries outside the range.
+    """
+    if not isinstance(tensor, Tensor) or tensor.is_floating_point() or tensor.is_complex():
+        what = tensor.dtype if isinstance(tensor, Tensor) else f"type {type(tensor).__name__}"
+        raise TypeError(f"{name} is of {what}; it must be a tensor of whole numbers.")
+    _not_meta(name, tensor)
+    if tensor.numel() and not (low <= tensor.min() and tensor.max() <= high):
+        raise ValueError(
+            f"{name} has entries from {tensor.min()} to {tensor.max()}; they must be from {low} "
+            f"to {high}."
+        )
+    return tensor
+
+
+def _not_meta(name: str, tensor: Tensor) -> None:
+    if tensor.is_meta:
+        raise ValueError(f"{name} is on the meta device, where it holds no numbers; move it first.")
 
 
 def probability(name: str, value: Any) -> Tensor:
@@ -81,9 +108,16 @@ def shape(name: str, tensor: Tensor, expected: Sequence[int | str]) -> Tensor:
     return tensor
 
 
+def instance(name: str, value: Any, kind: type[T]) -> T:
+    """Return `value` if it is a `kind`, else raise TypeError."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is of type {type(value).__name__}; it must be a {kind.__name__}.")
+    return value
+
+
 def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of `allowed`, else raise ValueError."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         names = ", ".join(repr(option) for option in allowed)
         raise ValueError(f"{name} is {value!r}; it must be one of {names}.")
     return value
