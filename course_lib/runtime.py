@@ -73,7 +73,7 @@ def generator(seed: int) -> torch.Generator:
 
     Raises TypeError for what is no whole number, ValueError for one of more than 64 bits.
     """
-    return torch.Generator().manual_seed(_checked_seed(seed, -(2**63)))
+    return torch.Generator().manual_seed(checked_seed(seed))
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -81,11 +81,12 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
     Raises TypeError for a seed that is no whole number, ValueError for one below 0.
     """
-    seed = _checked_seed(seed, 0)
+    seed = checked_seed(seed, 0)
     return generator(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
 
 
-def _checked_seed(seed: int, least: int) -> int:
+def checked_seed(seed: int, least: int = -(2**63)) -> int:
+    """`seed` as an int; TypeError for what is no whole number, ValueError for one out of range."""
     if isinstance(seed, bool) or not isinstance(seed, Integral):
         raise TypeError(f"seed is {seed!r}; it must be a whole number.")
     if not least <= seed < 2**64:

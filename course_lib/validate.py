@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 T = TypeVar("T")
+LONGEST_NAME = 255  # bytes, in most file systems
 
 
 def positive_int(name: str, value: Any, minimum: int = 1) -> int:
@@ -62,7 +65,9 @@ def finite(name: str, value: Any, low: float = float("-inf"), high: float = floa
     return tensor
 
 
-def whole(name: str, tensor: Tensor, low: int, high: int) -> Tensor:
+def whole(
+    name: str, tensor: Tensor, low: float = float("-inf"), high: float = float("inf")
+) -> Tensor:
     """Return `tensor` if it holds whole numbers, or booleans, from low to high.
 
     Raises TypeError for what is no tensor of them, ValueError for entries outside the range.
@@ -73,8 +78,8 @@ def whole(name: str, tensor: Tensor, low: int, high: int) -> Tensor:
     _not_meta(name, tensor)
     if tensor.numel() and not (low <= tensor.min() and tensor.max() <= high):
         raise ValueError(
-            f"{name} has entries from {tensor.min()} to {tensor.max()}; they must be from {low} "
-            f"to {high}."
+            f"{name} has entries from {tensor.min()} to {tensor.max()}; they must be from {low:g} "
+            f"to {high:g}."
         )
     return tensor
 
@@ -106,6 +111,82 @@ def shape(name: str, tensor: Tensor, expected: Sequence[int | str]) -> Tensor:
         wanted = ", ".join(str(want) for want in expected)
         raise ValueError(f"{name} has shape {list(tensor.shape)}; it must be [{wanted}].")
     return tensor
+
+
+def tensors(kind: str, **named: tuple[Tensor, str]) -> None:
+    """Check several tensors and how their shapes fit together, without a look at their entries.
+
+        validate.tensors("floating", x=(x, "*batch d_in"), W=(W, "d_sae d_in"))
+
+    Args:
+        kind: "any" for all dtypes; "floating" for real floating-point numbers; "alike" for those of
+            the same precision on the same device, as a matrix product needs.
+        named: each tensor and its axes, as in a jaxtyping annotation; the same word is the same
+            size everywhere, and a word with a star, which comes first, is any number of axes.
+
+    Raises TypeError for what is no such tensor; ValueError for shapes that do not fit, an axis of
+    size 0, and tensors that hold no numbers.
+    """
+    sizes: dict[str, Any] = {}
+    first_name, first = next((name, tensor) for name, (tensor, _) in named.items())
+    for name, (tensor, axes) in named.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"{name} is of type {type(tensor).__name__}; it must be a torch.Tensor."
+            )
+        if kind != "any" and not tensor.is_floating_point():
+            raise TypeError(
+                f"{name} has dtype {tensor.dtype}; it must hold floating-point numbers."
+            )
+        if not _fits(tensor.shape, axes.split(), sizes):
+            known = ", ".join(f"{word} = {size}" for word, size in sizes.items())
+            raise ValueError(
+                f"{name} has shape {list(tensor.shape)}; it must be [{axes}], no axis empty"
+                + (f", with {known}." if known else ".")
+            )
+        _not_meta(name, tensor)
+        if kind == "alike" and (tensor.device, tensor.dtype) != (first.device, first.dtype):
+            raise ValueError(
+                f"{name} is {tensor.dtype} on {tensor.device} and {first_name} {first.dtype} on "
+                f"{first.device}; they must be alike."
+            )
+
+
+def _fits(shape: Sequence[int], axes: list[str], sizes: dict[str, Any]) -> bool:
+    """Whether a shape has these axes; `sizes`, by word, gets those that are new."""
+    if 0 in shape or len(shape) < len(axes) - any("*" in word for word in axes):
+        return False
+    if axes and axes[0].startswith("*"):
+        lead = len(shape) - len(axes) + 1
+        shape = (tuple(shape[:lead]), *shape[lead:])
+    if len(shape) != len(axes):
+        return False
+    return all(
+        size == (int(word) if word.isdigit() else sizes.setdefault(word, size))
+        for size, word in zip(shape, axes, strict=True)
+    )
+
+
+def path(name: str, value: Any) -> Path:
+    """Return `value` as a path, or raise TypeError / ValueError."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} is {value!r}; it must be a path, such as 'runs/first'.")
+    if "\0" in os.fspath(value) or len(Path(value).name.encode()) > LONGEST_NAME:
+        raise ValueError(f"{name} is {str(value)[:80]!r}; no file can have such a name.")
+    return Path(value)
+
+
+def function(name: str, value: Any) -> None:
+    """Raise TypeError unless `value` can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} is of type {type(value).__name__}; it must be a function.")
+
+
+def sequence(name: str, value: Any) -> Sequence[Any]:
+    """Return `value` if it is a list, a tuple, a range or the like, else raise TypeError."""
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} is of type {type(value).__name__}; it must be a list.")
+    return value
 
 
 def instance(name: str, value: Any, kind: type[T]) -> T:

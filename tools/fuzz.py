@@ -23,7 +23,7 @@ MUTATED_BY_ATHERIS = 0.3  # the share of inputs; the others are damaged by what 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("reader", nargs="?", help="one of them; all, one after the other, if none")
     parser.add_argument("--inputs", type=int, default=20_000, help="for each reader")
     parser.add_argument("--seed", type=int, default=0)
@@ -50,7 +50,8 @@ def main() -> int:
 def _in_a_process(name: str, arguments: list[str]) -> int:
     start = time.monotonic()
     code = subprocess.run([sys.executable, "-m", "tools.fuzz", name, *arguments]).returncode
-    print(f"{name}: {'ok' if code == 0 else 'FOUND'} in {time.monotonic() - start:.0f} s", flush=True)
+    told = "nothing found" if code == 0 else "FOUND something"
+    print(f"{name}: {told} in {time.monotonic() - start:.0f} s", flush=True)
     return code
 
 

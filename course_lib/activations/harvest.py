@@ -61,6 +61,7 @@ def harvest(
         OSError: the disk is full; make room and call it again.
         files.InUse: another run harvests into this folder.
     """
+    validate.instance("model", model, nn.Module)
     chosen = [sites] if isinstance(sites, (str, Site)) else list(sites)
     kept = _kept(tokens, keep)
     validate.positive_int("batch_size", batch_size)

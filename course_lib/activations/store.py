@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import runtime
+from course_lib import runtime, validate
 from course_lib.activations.mixing import mix
 from course_lib.activations.shards import SHARD_KEY, read_shard, shard_shape
 
@@ -54,11 +54,30 @@ class Index:
         if not file.is_file():
             raise FileNotFoundError(f"{path} is no activation store: it has no {INDEX}.")
         try:
-            return cls(**json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+            index = cls(**json.loads(file.read_text(encoding="utf-8")))
+            index._check()
+        except (ValueError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"{file} is damaged ({error}); delete {path} and harvest again."
             ) from error
+        return index
+
+    def _check(self) -> None:
+        """Raise ValueError unless the sites and the shards are what their lists must hold."""
+        sites, shards = self.sites, self.shards
+        if not isinstance(sites, dict) or not sites or not all(_is_size(d) for d in sites.values()):
+            raise ValueError(f"sites is {sites!r}; each must have its size")
+        if any("\0" in site or len(site.encode()) > validate.LONGEST_NAME for site in sites):
+            raise ValueError("a site has a name that no file can have")
+        if not isinstance(shards, list) or not shards:
+            raise ValueError(f"shards is {shards!r}; there must be one")
+        for shard in shards:
+            if not isinstance(shard, list) or len(shard) != 3 or not all(map(_is_size, shard)):
+                raise ValueError(f"a shard is {shard!r}; it must be three sizes")
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 class Store:
@@ -88,7 +107,7 @@ class Store:
             FileNotFoundError: the folder holds no store.
             ValueError: its harvest did not come to its end, or a file is damaged.
         """
-        path = Path(path)
+        path = validate.path("path", path)
         index = Index.load(path)
         missing = [n for n in range(len(index.shards)) if not is_whole(path, index, n)]
         if missing:

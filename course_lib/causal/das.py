@@ -43,6 +43,9 @@ def swap(
     base: Float[Tensor, "n d"], source: Float[Tensor, "n d"], bases: Float[Tensor, "*lead k d"]
 ) -> Float[Tensor, "*lead n d"]:
     """base + P (source - base), P the projection on the orthonormal rows of each basis."""
+    validate.tensors(
+        "alike", base=(base, "n d"), source=(source, "n d"), bases=(bases, "*lead k d"),
+    )  # fmt: skip
     along = torch.einsum("nd,...kd->...nk", source - base, bases)
     if bases.shape[-2] == 1:  # many tiny products of matrices are slower than one of numbers
         return base + along * bases
@@ -58,6 +61,7 @@ def mean_squared_error(
 
 def cross_entropy(logits: Float[Tensor, "restarts n c"], target: Tensor) -> Tensor:
     """For each restart the mean cross-entropy (nats) with the classes target [n]."""
+    validate.tensors("floating", logits=(logits, "restarts n c"))
     log_p = logits.log_softmax(dim=-1)
     index = target.expand(len(logits), -1)[..., None]
     return -log_p.gather(-1, index)[..., 0].mean(dim=1)
@@ -96,6 +100,7 @@ def das(
 
     Raises ValueError for shapes that do not fit.
     """
+    validate.function("forward", forward)
     n, d = validate.shape("base", validate.finite("base", base), ("n", "d")).shape
     validate.shape("source", validate.finite("source", source), (n, d))
     if validate.positive_int("k", k) >= d:

@@ -131,6 +131,7 @@ def tree_dictionary(
     basis within siblings, which gives it to two digits; here it is exact). `cosine` is in [0, 1),
     d_in at least n_features.
     """
+    validate.instance("generator", generator, Generator)
     parent = as_tree(parent).to(generator.device)
     n_features = len(parent)
     if validate.positive_int("d_in", d_in) < n_features:

@@ -144,6 +144,7 @@ def fit_rotation(
 
     `loss(rotation, generator)` draws its own pairs. The rate falls to 0 like half a cosine.
     """
+    validate.function("loss", loss)
     return descend(rotation, loss, steps=steps, lr=lr, seed=seed)
 
 
@@ -172,9 +173,12 @@ def descend(
 
 def agreement(logits: Float[Tensor, "*batch classes"], wanted: Int[Tensor, "*batch"]) -> float:
     """IIA: the share of the swaps after which the network answers what the algorithm does."""
+    validate.tensors("any", logits=(logits, "*batch classes"), wanted=(wanted, "*batch"))
     return (logits.argmax(-1) == wanted).double().mean().item()
 
 
 def swap_loss(logits: Float[Tensor, "batch classes"], wanted: Int[Tensor, " batch"]) -> Tensor:
     """Cross-entropy of what the algorithm answers."""
+    validate.whole("wanted", wanted)
+    validate.tensors("any", logits=(logits, "batch classes"), wanted=(wanted, "batch"))
     return F.cross_entropy(logits, wanted)

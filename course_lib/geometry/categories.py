@@ -144,6 +144,9 @@ def shuffled_parents(
     """
     from course_lib.data.hierarchy import as_tree  # here, for the data room imports this one
 
+    validate.instance("generator", generator, Generator)
+    validate.tensors("any", parent=(parent, "n_concepts"))
+
     parent = as_tree(parent)
     depth = [0] * len(parent)
     for node, up in enumerate(parent.tolist()):
@@ -168,6 +171,8 @@ def shuffled_tokens(
 
     Tokens in no category stay out.
     """
+    validate.instance("generator", generator, Generator)
+    validate.tensors("any", members=(members, "n_concepts d_vocab"))
     members = checked_members(members, members.shape[-1])
     used = members.any(0).nonzero()[:, 0]
     order = torch.randperm(len(used), generator=generator, device=generator.device)

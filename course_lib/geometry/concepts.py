@@ -77,6 +77,7 @@ def concept_direction(
 
 def random_pairs(n_tokens: int, n: int, generator: Generator) -> Int[Tensor, "n 2"]:
     """n pairs of two different tokens, drawn uniformly: what a direction must be held against."""
+    validate.instance("generator", generator, Generator)
     validate.positive_int("n_tokens", n_tokens, minimum=2)
     validate.positive_int("n", n)
     device = generator.device
@@ -93,6 +94,7 @@ def difference_of_means(
     It is the mean difference of pairs only where everything else is balanced between the two:
     what is more frequent with the concept is in it too. Raises ValueError where a class is empty.
     """
+    validate.tensors("any", W_U=(W_U, "d_vocab d"), labels=(labels, "d_vocab"))
     W_U = validate.shape("W_U", validate.finite("W_U", W_U), ("d_vocab", "d")).detach()
     labels = torch.as_tensor(labels).to(W_U.device)
     validate.shape("labels", labels, (len(W_U),))

@@ -111,6 +111,7 @@ def draw_replacements(
     memory: Memory, n_symbols: int, length: int, batch_size: int, generator: Generator
 ) -> Replacement:
     """Two sequences each, and a place where they differ (of those, any)."""
+    validate.instance("generator", generator, Generator)
     shape = (2, validate.positive_int("batch_size", batch_size), length)
     a, b = torch.randint(n_symbols, shape, generator=generator)
     place = torch.randint(length, shape[1:2], generator=generator)
@@ -137,6 +138,7 @@ def fit_edit(
 
     Cross-entropy of every symbol, each given the wanted ones before it. Returns the losses.
     """
+    validate.instance("edit", edit, nn.Module)
     sign = torch.full((batch_size, 1), n_symbols)
 
     def loss(edit: nn.Module, generator: Generator) -> Tensor:
@@ -157,6 +159,7 @@ def fit_edit(
 @torch.no_grad()
 def edits_right(edit: nn.Module, memory: Memory, drawn: Replacement, first: int) -> Tensor:
     """Whether the memory, given its own output, writes all of the wanted sequence, [batch]."""
+    validate.instance("edit", edit, nn.Module)
     written = memory.write(edit(drawn), first, drawn.wanted.shape[1])
     return (written == drawn.wanted).all(1)
 
@@ -221,6 +224,7 @@ def subspace_overlap(A: Float[Tensor, "directions d"], B: Float[Tensor, "directi
 
     For the smaller of two ranks: 1 when one space lies within the other, 0 at right angles.
     """
+    validate.tensors("alike", A=(A, "directions d"), B=(B, "others d"))
     spans = []
     for name, rows in (("A", A), ("B", B)):
         rows = validate.finite(name, validate.shape(name, rows, ("directions", A.shape[-1])))

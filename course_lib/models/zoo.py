@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,17 @@ class Card:
         return make_world(self.world, self.arguments)
 
     def outside(self) -> list[str]:
-        """The measures that are not in their band."""
-        return [
-            name for name, (low, high) in self.bands.items()
-            if not low <= self.measures[name] <= high
-        ]  # fmt: skip
+        """The measures that are not in their band.
+
+        Raises ValueError for a band that is no two numbers, or of what was not measured.
+        """
+        try:
+            return [
+                name for name, (low, high) in self.bands.items()
+                if not low <= self.measures[name] <= high
+            ]  # fmt: skip
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"the bands of {self.name} do not fit: {error}") from error
 
 
 def names() -> tuple[str, ...]:
@@ -82,9 +88,19 @@ def card(name: str) -> Card:
     if path is None:
         raise ValueError(f"name is {name!r}; the models with a card are {', '.join(names())}.")
     try:
-        return Card(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        told = Card(**json.loads(path.read_text(encoding="utf-8")))
+        _check_kinds(told)
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is no card of a model: {error}. {_again(path)}") from error
+    return told
+
+
+def _check_kinds(told: Card) -> None:
+    """Raise TypeError unless every attribute is of the kind that Card says."""
+    for field in fields(Card):
+        value, kind = getattr(told, field.name), field.type.partition("[")[0]
+        if type(value).__name__ != kind:
+            raise TypeError(f"{field.name} is {value!r}, not of type {kind}")
 
 
 def load(name: str, *, step: int | None = None) -> nn.Module:
@@ -108,8 +124,8 @@ def load(name: str, *, step: int | None = None) -> nn.Module:
     folder = _card_path(name).parent
     if step is not None and step not in told.snapshots:
         raise ValueError(f"step is {step}; {name} was kept at the steps {told.snapshots}.")
-    along = step is not None and step != told.training["steps"]
-    file = f"{told.name}{SNAPSHOTS if along else ''}.safetensors"
+    along = step is not None and step != told.training.get("steps")
+    file = f"{Path(name).name}{SNAPSHOTS if along else ''}.safetensors"
     tensors = _read(folder / file, told.sha256.get(file, ""))
     if along:
         start = f"{step}/"
@@ -118,9 +134,16 @@ def load(name: str, *, step: int | None = None) -> nn.Module:
             for key, value in tensors.items()
             if key.startswith(start)
         }
-    model_class, config_class = MODELS[told.model]
-    model = model_class(config_class(**told.config))
-    return fill(model, tensors)
+    try:
+        held = sum(tensor.numel() for tensor in tensors.values())
+        for name, size in told.config.items():
+            if type(size) is int and size > held:
+                raise ValueError(f"{name} is {size} and its weights hold {held} numbers.")
+        model_class, config_class = MODELS[validate.choice("model", told.model, tuple(MODELS))]
+        model = model_class(config_class(**told.config))
+        return fill(model, tensors)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the card of {told.name!r} describes no model: {error}") from error
 
 
 def open_world(name: str) -> tuple[nn.Module, Any]:
@@ -163,6 +186,7 @@ def _card_path(name: str) -> Path | None:
 
 def _read(path: Path, sha256: str) -> dict[str, Tensor]:
     """The tensors of a file, once its checksum is what the card says."""
+    from safetensors import SafetensorError
     from safetensors.torch import load as unpacked
 
     if not path.is_file():
@@ -173,7 +197,10 @@ def _read(path: Path, sha256: str) -> dict[str, Tensor]:
             f"{path} is not what its card says: its SHA-256 is another, so it was changed or "
             f"fetched in part. {_again(path)}"
         )
-    return unpacked(content)
+    try:
+        return unpacked(content)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no safetensors file: {error}. {_again(path)}") from error
 
 
 def _again(path: Path) -> str:

@@ -148,8 +148,11 @@ def tell_apart(
     Args:
         first, second: activations. facts: any numbers from 0 on, such as tokens or kinds of words.
     """
+    validate.instance("generator", generator, Generator)
     validate.shape("second", second, (len(validate.shape("first", first, ("n",))),))
-    validate.shape("facts", facts, (len(first),))
+    validate.whole("facts", validate.shape("facts", facts, (len(first),)), 0)
+    for name, tensor in (("first", first), ("second", second)):
+        validate.finite(name, tensor)
     places = (first != second).nonzero()[:, 0]
     places = places[torch.randperm(len(places), generator=generator)]
     larger, fact = (first > second)[places], facts[places]

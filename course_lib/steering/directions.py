@@ -61,6 +61,7 @@ def reading_vector_of_pairs(
     Args:
         h0, h1: states of class 0 and 1, row by row of one pair.
     """
+    validate.tensors("any", h0=(h0, "n d"), h1=(h1, "n d"))
     validate.shape("h1", h1, h0.shape)
     zero, one = _finite(h0), _finite(h1)
     return _sized(torch.linalg.svd(one - zero, full_matrices=False).Vh[0], zero, one, h0)
@@ -147,6 +148,8 @@ def causal(direction: Float[Tensor, "*n d"], product: Any) -> Float[Tensor, "*n 
 
 def random_like(vector: Float[Tensor, " d"], generator: Generator) -> Float[Tensor, " d"]:
     """A vector of the same norm in a direction drawn evenly from all, by a generator of the CPU."""
+    validate.instance("generator", generator, Generator)
+    validate.tensors("any", vector=(vector, "d"))
     made = torch.randn(vector.shape, generator=generator, dtype=torch.double)
     return (made * (vector.double().norm().cpu() / made.norm())).to(vector)
 

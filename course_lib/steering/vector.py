@@ -190,7 +190,7 @@ class SteeringVector:
         """
         from safetensors.torch import load as unpacked
 
-        path = Path(path)
+        path = validate.path("path", path)
         content = _ending(path, ".safetensors").read_bytes()
         try:
             card = json.loads(_ending(path, ".json").read_text(encoding="utf-8"))
@@ -200,7 +200,7 @@ class SteeringVector:
             rule = TokenRule(**rule | {"only": tuple(rule["only"])})
             card = {key: value for key, value in card.items() if key not in ("d", "norm")}
             return cls(unpacked(content)["vector"], tokens=rule, **card)
-        except (ValueError, TypeError, KeyError) as error:
+        except Exception as error:  # whatever is wrong with what the files say
             raise ValueError(f"{path} holds no whole steering vector: {error}.") from error
 
 
@@ -228,6 +228,8 @@ def shared_axis(a: SteeringVector, b: SteeringVector) -> Shared:
     It is the bisector of the two, or of one and the other's opposite where they point apart; its
     sign is a's. Source: the split of intrinsic and prompted value vectors in arXiv:2509.24319.
     """
+    validate.instance("a", a, SteeringVector)
+    validate.instance("b", b, SteeringVector)
     a._check_same(b)
     pair = torch.stack([a.unit().delta, b.unit().delta])
     axis = torch.linalg.svd(pair.double(), full_matrices=False).Vh[0].to(a.vector)

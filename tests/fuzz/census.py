@@ -1,4 +1,4 @@
-"""Everything public that can be called: each room's `__all__`, and what is called most of its classes."""
+"""Everything public that can be called: each room's `__all__`, and what its classes do most."""
 
 from __future__ import annotations
 
@@ -56,8 +56,7 @@ class Subject:
     def run(self, arguments: dict[str, Any]) -> Any:
         """Call with arguments by name; of `*values`, the tuple of them."""
         parameters = inspect.signature(self.call).parameters
-        first = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)]
-        if not first:
+        if all(p.kind is not p.VAR_POSITIONAL for p in parameters.values()):
             return self.call(**arguments)
         rest, given = dict(arguments), []
         for name, parameter in parameters.items():

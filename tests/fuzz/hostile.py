@@ -20,6 +20,8 @@ HUGE = "huge"  # in the name of a value that may be refused by the system, or ta
 def hostile(subject: Subject, name: str) -> dict[str, Any]:
     """What is tried for one parameter, by the words that name it in a message."""
     values: dict[str, Any] = {"None": None, "a word": "no such", "an object": object()}
+    if subject.kinds[name] == (bool,):
+        return {}  # whatever is true or false
     for kind in subject.kinds[name]:
         values |= _of_kind(kind)
     return values
@@ -56,7 +58,7 @@ def tensors(right: Tensor) -> dict[str, Any]:
         "whole": right.long(), "bool": right.bool(), "half precision": right.half(),
         "double": right.double(), "NaN": torch.full_like(real, math.nan),
         "inf": torch.full_like(real, math.inf), "zeros": torch.zeros_like(right),
-        "huge entries": torch.full_like(real, 3e38), "of ten thousand": right.long() + 10_000,
+        "huge entries": torch.full_like(real, 3e38), "huge numbers": right.long() + 10_000,
         "negative": right.long() - 5, "one axis more": right[None], "scalar": real.sum(),
         "on the meta device": right.to("meta"), "nothing": torch.zeros(0),
     }  # fmt: skip

@@ -88,7 +88,7 @@ def _content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-# --- SAEs ------------------------------------------------------------------------------------------
+# --- SAEs -----------------------------------------------------------------------------------------
 
 
 def _sign_sae(content: dict[str, bytes]) -> None:
@@ -125,24 +125,24 @@ def _used(made: sae.SAE) -> None:
     made(torch.zeros(*made.lead, 1, made.d_in))
 
 
-# --- activations, vectors, checkpoints, cards ------------------------------------------------------
+# --- activations, vectors, checkpoints, cards -----------------------------------------------------
 
 
 def _write_store(path: Path) -> None:
     model = models.GPT(models.GPTConfig(d_vocab=5, n_ctx=4, d_model=4, n_heads=2, n_layers=1))
     harvest(model, torch.arange(8).reshape(2, 4) % 5, ["blocks.0.mlp_out"], path / "store")
-    for file in (path / "store").rglob("*.*"):
-        shutil.copy(file, path / file.name)
+    for name in ("index.json", "blocks.0.mlp_out/000000.safetensors"):
+        shutil.move(path / "store" / name, path)
 
 
 def _read_store(path: Path) -> None:
     inside = path / "blocks.0.mlp_out"
-    inside.mkdir()
+    inside.mkdir(exist_ok=True)
     (path / "000000.safetensors").rename(inside / "000000.safetensors")
     opened = Store.open(path)
     for site in opened.index.sites:
         opened[site]
-    len(opened), opened.token, opened.sequence, opened.position  # noqa: B018
+    len(opened), opened.token, opened.sequence, opened.position
 
 
 def _write_vector(path: Path) -> None:
@@ -190,7 +190,7 @@ def _read_card(path: Path) -> None:
     zoo.card(str(path / "made")).outside()
 
 
-# --- what is handed in, and what students keep -----------------------------------------------------
+# --- what is handed in, and what students keep ----------------------------------------------------
 
 
 def _write_notebook(path: Path) -> None:
@@ -206,6 +206,7 @@ def _write_notebook(path: Path) -> None:
 def _write_zip(path: Path) -> None:
     _write_notebook(path)
     shutil.make_archive(str(path / "student"), "zip", path, "student.ipynb")
+    (path / "student.ipynb").unlink()
 
 
 def _write_wire(value: Any, path: Path) -> None:

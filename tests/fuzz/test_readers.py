@@ -1,4 +1,4 @@
-"""Readers of files take whatever bytes there are: they read them, or say what is wrong with them."""
+"""Readers of files take whatever bytes there are: they read them, or say what is wrong."""
 
 from random import Random
 
