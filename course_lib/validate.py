@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Sized
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
+LARGEST = 2**63  # what a whole number must be below, to fit in a tensor
 LONGEST_NAME = 255  # bytes, in most file systems
 
 
@@ -21,7 +22,7 @@ def positive_int(name: str, value: Any, minimum: int = 1) -> int:
         raise TypeError(f"{name} is {value!r}; it must be a whole number of at least {minimum}.")
     if value < minimum:
         raise ValueError(f"{name} is {value}; it must be a whole number of at least {minimum}.")
-    if value >= 2**63:
+    if value >= LARGEST:
         raise ValueError(f"{name} is {value}; it must be below 2**63.")
     return int(value)
 
@@ -30,7 +31,8 @@ def number(name: str, value: Any, low: float = float("-inf"), high: float = floa
     """Return `value` as a finite float in [low, high], or raise TypeError / ValueError."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} is {value!r}; it must be a number.")
-    if not low <= value <= high or value in (float("inf"), float("-inf")):
+    endless = value in (float("inf"), float("-inf")) or isinstance(value, Integral)
+    if not low <= value <= high or (endless and not -LARGEST < value < LARGEST):
         raise ValueError(f"{name} is {value}; it must be a finite number from {low:g} to {high:g}.")
     return float(value)
 
@@ -182,9 +184,10 @@ def function(name: str, value: Any) -> None:
         raise TypeError(f"{name} is of type {type(value).__name__}; it must be a function.")
 
 
-def sequence(name: str, value: Any) -> Sequence[Any]:
+def sequence(name: str, value: Any) -> Any:
     """Return `value` if it is a list, a tuple, a range or the like, else raise TypeError."""
-    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+    listed = isinstance(value, Iterable) and isinstance(value, Sized)
+    if not listed or isinstance(value, (str, bytes)):
         raise TypeError(f"{name} is of type {type(value).__name__}; it must be a list.")
     return value
 

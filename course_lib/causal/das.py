@@ -56,6 +56,12 @@ def mean_squared_error(
     output: Float[Tensor, "restarts n *out"], target: Tensor
 ) -> Float[Tensor, " restarts"]:
     """For each restart the mean square of output - target [n, *out]."""
+    validate.instance("output", output, Tensor), validate.instance("target", target, Tensor)
+    if output.shape[1:] != target.shape:
+        raise ValueError(
+            f"output has shape {list(output.shape)}; it must be [restarts, n, ...] and target "
+            f"[n, ...], and is {list(target.shape)}."
+        )
     return (output - target).square().flatten(1).mean(dim=1)
 
 
@@ -63,6 +69,8 @@ def cross_entropy(logits: Float[Tensor, "restarts n c"], target: Tensor) -> Tens
     """For each restart the mean cross-entropy (nats) with the classes target [n]."""
     validate.tensors("floating", logits=(logits, "restarts n c"))
     log_p = logits.log_softmax(dim=-1)
+    validate.whole("target", target, 0, logits.shape[-1] - 1)
+    validate.tensors("any", logits=(logits, "restarts n c"), target=(target, "n"))
     index = target.expand(len(logits), -1)[..., None]
     return -log_p.gather(-1, index)[..., 0].mean(dim=1)
 
@@ -105,6 +113,12 @@ def das(
     validate.shape("source", validate.finite("source", source), (n, d))
     if validate.positive_int("k", k) >= d:
         raise ValueError(f"k is {k}; it must be below d = {d}, or all is exchanged.")
+    validate.function("loss", loss)
+    if batch_size is not None:
+        validate.positive_int("batch_size", batch_size)
+    lr = validate.number("lr", lr)
+    if validate.instance("target", target, Tensor).ndim == 0 or target.is_meta:
+        raise ValueError("target has no rows; give one for each pair.")
     if len(target) != n:
         raise ValueError(f"target has {len(target)} rows and there are {n} pairs.")
     draw = runtime.generator(seed)

@@ -208,6 +208,7 @@ def search_text(
         rounds: replacements at most.
     """
     validate.function("encode", encode)
+    validate.sequence("candidates", candidates), validate.instance("target", target, Tensor)
     if len(candidates) != len(validate.shape("start", start, ("slots",))):
         raise ValueError(f"candidates has {len(candidates)} entries; start has {len(start)} slots.")
 
@@ -236,7 +237,7 @@ def neighbours(
     validate.whole("tokens", tokens)
     validate.tensors("any", tokens=(tokens, "slots"))
     near: dict[int, list[int]] = {int(token): [] for token in tokens}
-    for attribute in attributes:
+    for attribute in validate.sequence("attributes", attributes):
         size = int(world.words[attribute].max()) + 1
         for a in range(size):
             for b in range(size):
@@ -275,7 +276,8 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
 
 
 def _classes(h: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    validate.shape("h", validate.finite("h", h), ("n", "d"))
+    validate.instance("h", h, Tensor)
+    validate.tensors("any", h=(validate.finite("h", h), "n d"))
     y = validate.shape("y", y, (len(h),))
     zero, one = h[y == 0].double(), h[y == 1].double()
     if len(zero) == 0 or len(one) == 0:

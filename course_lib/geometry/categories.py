@@ -145,8 +145,6 @@ def shuffled_parents(
     from course_lib.data.hierarchy import as_tree  # here, for the data room imports this one
 
     validate.instance("generator", generator, Generator)
-    validate.tensors("any", parent=(parent, "n_concepts"))
-
     parent = as_tree(parent)
     depth = [0] * len(parent)
     for node, up in enumerate(parent.tolist()):

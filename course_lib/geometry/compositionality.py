@@ -46,7 +46,6 @@ def factorise(H: Float[Tensor, "n d"], factors: Int[Tensor, "n n_factors"]) -> F
     Raises:
         TypeError, ValueError: naming the argument; a concept with a value that no row has.
     """
-    validate.tensors("any", H=(H, "n d"), factors=(factors, "n n_factors"))
     H, factors, sizes = _checked(H, factors)
     design = _effect_coded(factors, sizes)
     solution = torch.linalg.lstsq(design, H.double(), driver="gelsd").solution
@@ -72,7 +71,6 @@ def additive_r2(
     Raises ValueError as `factorise`, for codes that are all alike, and, whitened, for so few rows
     that all their codes have the same share, whatever they are.
     """
-    validate.tensors("any", H=(H, "n d"), factors=(factors, "n n_factors"))
     H, factors, sizes = _checked(H, factors)
     moments = covariance("H", H)
     if whiten and len(moments.variance) >= len(H) - 1:
@@ -171,7 +169,6 @@ def unseen_accuracy(
     Raises:
         TypeError, ValueError: naming the argument; a value that no seen row has.
     """
-    validate.tensors("any", H=(H, "n d"), factors=(factors, "n n_factors"), seen=(seen, "n"))
     H, factors, sizes = _checked(H, factors)
     validate.number("ridge", ridge, 0.0)
     if not isinstance(seen, Tensor) or seen.dtype != torch.bool:

@@ -94,7 +94,6 @@ def difference_of_means(
     It is the mean difference of pairs only where everything else is balanced between the two:
     what is more frequent with the concept is in it too. Raises ValueError where a class is empty.
     """
-    validate.tensors("any", W_U=(W_U, "d_vocab d"), labels=(labels, "d_vocab"))
     W_U = validate.shape("W_U", validate.finite("W_U", W_U), ("d_vocab", "d")).detach()
     labels = torch.as_tensor(labels).to(W_U.device)
     validate.shape("labels", labels, (len(W_U),))

@@ -352,7 +352,7 @@ class SAE(nn.Module, ABC):
         """
         if self.n_instances is None:
             raise ValueError("This SAE has no instances; it was made with n_instances=None.")
-        if not isinstance(index, int):
+        if not isinstance(index, int) or isinstance(index, bool):
             raise TypeError(f"index is {index!r}; it must be a whole number.")
         if not -self.n_instances <= index < self.n_instances:
             raise IndexError(f"index is {index}; there are {self.n_instances} instances.")

@@ -114,7 +114,8 @@ def near_duplicates(
 
     The most alike come first.
     """
-    validate.shape("z", z, ("n", len(validate.shape("W_dec", W_dec, ("d_sae", "d_in")))))
+    validate.finite("W_dec", W_dec), validate.finite("z", z)
+    validate.tensors("floating", z=(z, "n d_sae"), W_dec=(W_dec, "d_sae d_in"))
     validate.number("least", least, -1.0, 1.0)
     rows = torch.nn.functional.normalize(W_dec, dim=1)
     alive = (z > 0).any(dim=0)

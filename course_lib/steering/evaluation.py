@@ -240,7 +240,6 @@ def fit_exponent(
 
     2 where the strengths are small: a divergence has its least value at strength 0.
     """
-    validate.tensors("any", strengths=(strengths, "s"), kl=(kl, "*cells s"))
     x = validate.finite("strengths", strengths).double().log()
     x = x - x.mean()
     y = validate.finite("kl", kl, low=1e-300).double().log()
