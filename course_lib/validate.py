@@ -86,6 +86,18 @@ def whole(
     return tensor
 
 
+def as_tensor(name: str, value: Any) -> Tensor:
+    """Return a tensor, a list or an array as a tensor of real numbers, else raise TypeError."""
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name} is {value!r}; it must be a tensor or numbers.") from error
+    if tensor.is_complex():
+        raise TypeError(f"{name} has dtype {tensor.dtype}; it must hold real numbers.")
+    _not_meta(name, tensor)
+    return tensor
+
+
 def _not_meta(name: str, tensor: Tensor) -> None:
     if tensor.is_meta:
         raise ValueError(f"{name} is on the meta device, where it holds no numbers; move it first.")

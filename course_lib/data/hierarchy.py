@@ -161,7 +161,7 @@ def tree_names(parent: Sequence[int] | Int[Tensor, " n_features"]) -> list[str]:
 
 def as_tree(parent: Sequence[int] | Int[Tensor, " n_features"]) -> Int[Tensor, " n_features"]:
     """`parent` as a tensor, or ValueError where it is not a tree with parents first."""
-    indices = torch.as_tensor(parent)
+    indices = validate.as_tensor("parent", parent)
     if indices.ndim != 1 or not len(indices) or indices.is_floating_point():
         raise ValueError(
             f"parent has shape {list(indices.shape)} and dtype {indices.dtype}; it must be "

@@ -35,7 +35,9 @@ class Rotation(nn.Module):
 
     def __init__(self, d: int, sizes: Sequence[int], *, seed: int = 0) -> None:
         super().__init__()
-        self.d, self.sizes = validate.positive_int("d", d), tuple(sizes)
+        validate.sequence("sizes", sizes)
+        self.d = validate.positive_int("d", d)
+        self.sizes = tuple(validate.positive_int("sizes", size) for size in sizes)
         if not self.sizes or min(self.sizes) < 1 or sum(self.sizes) > d:
             raise ValueError(f"sizes is {list(sizes)}; there must be some, of at most d = {d}.")
         normal = torch.randn(d, d, generator=runtime.generator(seed))

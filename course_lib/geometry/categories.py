@@ -215,7 +215,7 @@ def checked_members(members: Tensor, n_tokens: int) -> Bool[Tensor, "n_concepts 
 
 def _checked_parent(parent: Tensor, n: int) -> Int[Tensor, " n_concepts"]:
     """A parent or -1 for each of n concepts, and at least one that is not -1."""
-    parent = torch.as_tensor(parent)
+    parent = validate.as_tensor("parent", parent)
     if parent.is_floating_point() or tuple(parent.shape) != (n,):
         raise ValueError(
             f"parent has shape {list(parent.shape)} and dtype {parent.dtype}; it must be [{n}] "

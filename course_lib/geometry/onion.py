@@ -58,6 +58,7 @@ class PlaceSubspaces(nn.Module):
 
     def __init__(self, d: int, n_symbols: int, length: int, *, seed: int = 0) -> None:
         super().__init__()
+        _check_sizes(d, n_symbols, length)
         self.rotation = Rotation(d, [d // length] * length, seed=seed)
 
     def forward(self, edit: Replacement) -> Float[Tensor, "batch d"]:
@@ -74,6 +75,7 @@ class OnionCode(nn.Module):
         self, d: int, n_symbols: int, length: int, *, free_scales: bool = False, seed: int = 0
     ) -> None:
         super().__init__()
+        _check_sizes(d, n_symbols, length)
         normal = torch.randn(n_symbols, d, generator=runtime.generator(seed))
         self.code = nn.Parameter(0.1 * normal)
         self.free_scales, self.length = free_scales, length
@@ -99,11 +101,17 @@ class FreeCodes(nn.Module):
 
     def __init__(self, d: int, n_symbols: int, length: int, *, seed: int = 0) -> None:
         super().__init__()
+        _check_sizes(d, n_symbols, length)
         normal = torch.randn(length, n_symbols, d, generator=runtime.generator(seed))
         self.code = nn.Parameter(0.1 * normal)
 
     def forward(self, edit: Replacement) -> Float[Tensor, "batch d"]:
         return edit.state + self.code[edit.place, edit.new] - self.code[edit.place, edit.old]
+
+
+def _check_sizes(d: int, n_symbols: int, length: int) -> None:
+    for name, size in (("d", d), ("n_symbols", n_symbols), ("length", length)):
+        validate.positive_int(name, size)
 
 
 @torch.no_grad()
@@ -112,7 +120,11 @@ def draw_replacements(
 ) -> Replacement:
     """Two sequences each, and a place where they differ (of those, any)."""
     validate.instance("generator", generator, Generator)
-    shape = (2, validate.positive_int("batch_size", batch_size), length)
+    validate.positive_int("n_symbols", n_symbols, 2)
+    shape = tuple(
+        validate.positive_int(name, size)
+        for name, size in (("pairs", 2), ("batch_size", batch_size), ("length", length))
+    )
     a, b = torch.randint(n_symbols, shape, generator=generator)
     place = torch.randint(length, shape[1:2], generator=generator)
     at = torch.arange(batch_size), place
@@ -139,7 +151,8 @@ def fit_edit(
     Cross-entropy of every symbol, each given the wanted ones before it. Returns the losses.
     """
     validate.instance("edit", edit, nn.Module)
-    sign = torch.full((batch_size, 1), n_symbols)
+    validate.positive_int("n_symbols", n_symbols, 2)
+    sign = torch.full((validate.positive_int("batch_size", batch_size), 1), n_symbols)
 
     def loss(edit: nn.Module, generator: Generator) -> Tensor:
         drawn = draw_replacements(memory, n_symbols, length, batch_size, generator)
@@ -198,6 +211,7 @@ def additive_codes(
     """
     states = validate.finite("states", validate.shape("states", states, ("batch", "d"))).detach()
     validate.shape("tokens", tokens, (len(states), "length"))
+    validate.positive_int("n_symbols", n_symbols)
     if len(tokens) and not 0 <= tokens.min() <= tokens.max() < n_symbols:
         raise ValueError(f"tokens must be symbols from 0 to n_symbols - 1 = {n_symbols - 1}.")
     length = tokens.shape[1]

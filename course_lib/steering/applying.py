@@ -79,6 +79,12 @@ def sweep(
         rows: of a pass, at most; a cell is never split.
     """
     validate.instance("model", model, nn.Module)
+    if validate.instance("inputs", inputs, Tensor).ndim == 0 or len(inputs) == 0:
+        raise ValueError(f"inputs has shape {list(inputs.shape)}; it must be [batch, ...].")
+    if measure is not None:
+        validate.function("measure", measure)
+    if where is not None:
+        validate.instance("where", where, Tensor)
     parts = []
     for cells, stack in _chunks(model, len(inputs), acts, strengths, n_prompt, where, rows):
         with stack:

@@ -76,6 +76,8 @@ def logistic(
     zero, one = _classes(h, y)
     labels = [0] * len(zero) + [1] * len(one)
     both = torch.cat([zero, one]).numpy()
+    if validate.number("C", C, 0.0) == 0:
+        raise ValueError("C is 0; it must be above 0.")
     fit = LogisticRegression(C=C, tol=1e-8, max_iter=5000).fit(both, labels)
     return _sized(torch.from_numpy(fit.coef_[0]), zero, one, h)
 
@@ -113,6 +115,8 @@ def k_means(
 
     zero, one = _classes(h, y)
     both = torch.cat([zero, one]).numpy()
+    if validate.positive_int("seed", seed, 0) >= 2**32:
+        raise ValueError(f"seed is {seed}; it must be below 2**32.")
     centres = KMeans(2, n_init=10, random_state=seed).fit(both).cluster_centers_
     return _sized(torch.from_numpy(centres[1] - centres[0]).double(), zero, one, h)
 

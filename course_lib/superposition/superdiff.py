@@ -86,6 +86,10 @@ def superdiff_sample(
     validate.instance("generator", generator, Generator)
     validate.choice("mode", mode, MODES)
     validate.positive_int("steps", steps)
+    for model in validate.sequence("models", models):
+        validate.instance("an entry of models", model, GaussianMixtureScore)
+    temperature = validate.number("temperature", temperature)
+    validate.sequence("keep", keep)
     if not models or (mode.startswith("and") and len(models) != 2):
         raise ValueError(f"models has {len(models)} entries; {mode!r} needs "
                          f"{'two' if mode.startswith('and') else 'at least one'}.")  # fmt: skip

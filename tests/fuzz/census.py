@@ -61,7 +61,8 @@ class Subject:
         rest, given = dict(arguments), []
         for name, parameter in parameters.items():
             if parameter.kind is parameter.VAR_POSITIONAL:
-                given += rest.pop(name, ())
+                values = rest.pop(name, ())
+                given += values if isinstance(values, tuple) else (values,)
                 break
             if name in rest:
                 given.append(rest.pop(name))

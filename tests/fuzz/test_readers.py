@@ -1,12 +1,16 @@
 """Readers of files take whatever bytes there are: they read them, or say what is wrong."""
 
+import time
 from random import Random
 
 import pytest
+import yaml
 
+from tests.fuzz import judge
 from tests.fuzz.judge import little_memory
 from tests.fuzz.mutation import mutated, pack, unpack
-from tests.fuzz.readers import READERS, folder
+from tests.fuzz.readers import READERS, Reader, folder
+from tests.project import tree
 
 INPUTS = 300
 
@@ -38,3 +42,17 @@ def test_files_come_back_as_they_were_packed():
     parts = [b"one", b"", b"\x00two"]
     assert unpack(pack(parts), 3) == parts
     assert unpack(b"", 2) == [b"", b""]
+
+
+def test_a_reader_that_fails_otherwise_is_found(monkeypatch):
+    broken = Reader(("file",), lambda path: {}[path.name], [lambda path: None])
+    assert "KeyError" in broken.judge(b"")
+    slow = Reader(("file",), lambda path: time.sleep(60), [lambda path: None])
+    monkeypatch.setattr(judge, "SECONDS", 0.1)
+    assert "no answer" in slow.judge(b"")
+
+
+def test_the_nightly_run_reads_with_every_reader():
+    text = (tree.ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
+    matrix = yaml.safe_load(text)["jobs"]["readers"]["strategy"]["matrix"]
+    assert matrix["reader"] == list(READERS)
