@@ -181,7 +181,7 @@ class Store:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _known(self, site: str) -> str:
-        if site not in self.index.sites:
+        if not isinstance(site, str) or site not in self.index.sites:
             raise KeyError(f"{site!r} is not in the store; {', '.join(self.index.sites)} are.")
         return site
 

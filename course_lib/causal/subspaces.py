@@ -117,10 +117,7 @@ def illusion_report(
         plane: what is ablated for `plane_kept`; None for the parts of `disconnected_dormant_split`.
     """
     validate.function("forward", forward)
-    validate.tensors(
-        "alike", base=(base, "n d"), source=(source, "n d"), v=(v, "d"),
-        W_out=(W_out, "d_out d"),
-    )  # fmt: skip
+    validate.tensors("alike", base=(base, "n d"), source=(source, "n d"), v=(v, "d"))
     validate.shape("source", source, base.shape)
     v = validate.shape("v", validate.finite("v", v), base.shape[-1:])
     if not v.any():

@@ -173,7 +173,7 @@ def patch_plane(
     Raises ValueError for rows that are not finite or do not span as many dimensions.
     """
     validate.tensors(
-        "alike", x=(x, "*batch d"), source=(source, "*batch d"), plane=(plane, "2 d"),
+        "alike", x=(x, "*batch d"), source=(source, "*batch d"), plane=(plane, "directions d"),
     )  # fmt: skip
     plane = validate.finite("plane", validate.shape("plane", plane, ("directions", x.shape[-1])))
     size = torch.linalg.svdvals(plane)
@@ -199,7 +199,8 @@ def laid_into(
     The rows of both planes must be orthonormal, as those of `Circle.plane` and `random_plane` are.
     """
     validate.tensors(
-        "alike", points=(points, "n d"), plane=(plane, "2 d"), other=(other, "2 d"),
+        "alike", points=(points, "n d"), plane=(plane, "directions d"),
+        other=(other, "directions d"),
     )  # fmt: skip
     for name, rows in (("plane", plane), ("other", other)):
         rows = validate.finite(name, validate.shape(name, rows, ("directions", points.shape[-1])))
