@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3 python; do \
 	$$p -c "" >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help book test lab peers exercises bands mutants sets public pack pdf bench faults lock address clean
+.PHONY: help book test lab peers fuzz exercises bands mutants sets public pack pdf bench faults lock address clean
 .NOTPARALLEL:
 
 help book test lab peers exercises sets pack pdf bench faults lock clean:
@@ -10,6 +10,9 @@ help book test lab peers exercises sets pack pdf bench faults lock clean:
 
 bands mutants:
 	@$(PYTHON) tools/make.py $@ "$(CHAPTER)"
+
+fuzz:
+	@$(PYTHON) tools/make.py $@ "$(INPUTS)"
 
 public:
 	@$(PYTHON) tools/make.py $@ "$(FOLDER)"

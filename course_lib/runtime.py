@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,13 +72,29 @@ def model_name(default: str) -> str:
 
 
 def generator(seed: int) -> torch.Generator:
-    """A CPU generator that starts at `seed`: the same seed gives the same numbers everywhere."""
-    return torch.Generator().manual_seed(seed)
+    """A CPU generator that starts at `seed`: the same seed gives the same numbers everywhere.
+
+    Raises TypeError for what is no whole number, ValueError for one of more than 64 bits.
+    """
+    return torch.Generator().manual_seed(checked_seed(seed))
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
-    """A generator for one step: unrelated to those of all other steps and seeds."""
+    """A generator for one step: unrelated to those of all other steps and seeds.
+
+    Raises TypeError for a seed that is no whole number, ValueError for one below 0.
+    """
+    seed = checked_seed(seed, 0)
     return generator(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
+
+
+def checked_seed(seed: int, least: int = -(2**63)) -> int:
+    """`seed` as an int; TypeError for what is no whole number, ValueError for one out of range."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise TypeError(f"seed is {seed!r}; it must be a whole number.")
+    if not least <= seed < 2**64:
+        raise ValueError(f"seed is {seed}; it must be a whole number from {least} to 2**64 - 1.")
+    return int(seed)
 
 
 def seed_everything(seed: int) -> torch.Generator:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence, Sized
 from numbers import Integral, Real
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+T = TypeVar("T")
+LARGEST = 2**63  # what a whole number must be below, to fit in a tensor
+LONGEST_NAME = 255  # bytes, in most file systems
 
 
 def positive_int(name: str, value: Any, minimum: int = 1) -> int:
@@ -16,6 +22,8 @@ def positive_int(name: str, value: Any, minimum: int = 1) -> int:
         raise TypeError(f"{name} is {value!r}; it must be a whole number of at least {minimum}.")
     if value < minimum:
         raise ValueError(f"{name} is {value}; it must be a whole number of at least {minimum}.")
+    if value >= LARGEST:
+        raise ValueError(f"{name} is {value}; it must be below 2**63.")
     return int(value)
 
 
@@ -23,7 +31,8 @@ def number(name: str, value: Any, low: float = float("-inf"), high: float = floa
     """Return `value` as a finite float in [low, high], or raise TypeError / ValueError."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} is {value!r}; it must be a number.")
-    if not low <= value <= high or value in (float("inf"), float("-inf")):
+    endless = value in (float("inf"), float("-inf")) or isinstance(value, Integral)
+    if not low <= value <= high or (endless and not -LARGEST < value < LARGEST):
         raise ValueError(f"{name} is {value}; it must be a finite number from {low:g} to {high:g}.")
     return float(value)
 
@@ -40,6 +49,7 @@ def finite(name: str, value: Any, low: float = float("-inf"), high: float = floa
         raise TypeError(f"{name} is {value!r}; it must be a tensor or numbers.") from error
     if tensor.is_complex() or tensor.dtype == torch.bool:
         raise TypeError(f"{name} has dtype {tensor.dtype}; it must hold real numbers.")
+    _not_meta(name, tensor)
     if not tensor.is_floating_point():
         tensor = tensor.to(torch.get_default_dtype())
 
@@ -55,6 +65,42 @@ def finite(name: str, value: Any, low: float = float("-inf"), high: float = floa
             f"the first is {tensor[bad].flatten()[0].item():g}; every entry must be {allowed}."
         )
     return tensor
+
+
+def whole(
+    name: str, tensor: Tensor, low: float = float("-inf"), high: float = float("inf")
+) -> Tensor:
+    """Return `tensor` if it holds whole numbers, or booleans, from low to high.
+
+    Raises TypeError for what is no tensor of them, ValueError for entries outside the range.
+    """
+    if not isinstance(tensor, Tensor) or tensor.is_floating_point() or tensor.is_complex():
+        what = tensor.dtype if isinstance(tensor, Tensor) else f"type {type(tensor).__name__}"
+        raise TypeError(f"{name} is of {what}; it must be a tensor of whole numbers.")
+    _not_meta(name, tensor)
+    if tensor.numel() and not (low <= tensor.min() and tensor.max() <= high):
+        raise ValueError(
+            f"{name} has entries from {tensor.min()} to {tensor.max()}; they must be from {low:g} "
+            f"to {high:g}."
+        )
+    return tensor
+
+
+def as_tensor(name: str, value: Any) -> Tensor:
+    """Return a tensor, a list or an array as a tensor of real numbers, else raise TypeError."""
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name} is {value!r}; it must be a tensor or numbers.") from error
+    if tensor.is_complex():
+        raise TypeError(f"{name} has dtype {tensor.dtype}; it must hold real numbers.")
+    _not_meta(name, tensor)
+    return tensor
+
+
+def _not_meta(name: str, tensor: Tensor) -> None:
+    if tensor.is_meta:
+        raise ValueError(f"{name} is on the meta device, where it holds no numbers; move it first.")
 
 
 def probability(name: str, value: Any) -> Tensor:
@@ -81,9 +127,93 @@ def shape(name: str, tensor: Tensor, expected: Sequence[int | str]) -> Tensor:
     return tensor
 
 
+def tensors(kind: str, **named: tuple[Tensor, str]) -> None:
+    """Check several tensors and how their shapes fit together, without a look at their entries.
+
+        validate.tensors("floating", x=(x, "*batch d_in"), W=(W, "d_sae d_in"))
+
+    Args:
+        kind: "any" for all dtypes; "floating" for real floating-point numbers; "alike" for those of
+            the same precision on the same device, as a matrix product needs.
+        named: each tensor and its axes, as in a jaxtyping annotation; the same word is the same
+            size everywhere, and a word with a star, which comes first, is any number of axes.
+
+    Raises TypeError for what is no such tensor; ValueError for shapes that do not fit, an axis of
+    size 0, and tensors that hold no numbers.
+    """
+    sizes: dict[str, Any] = {}
+    first_name, first = next((name, tensor) for name, (tensor, _) in named.items())
+    for name, (tensor, axes) in named.items():
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"{name} is of type {type(tensor).__name__}; it must be a torch.Tensor."
+            )
+        if kind != "any" and not tensor.is_floating_point():
+            raise TypeError(
+                f"{name} has dtype {tensor.dtype}; it must hold floating-point numbers."
+            )
+        if not _fits(tensor.shape, axes.split(), sizes):
+            known = ", ".join(f"{word} = {size}" for word, size in sizes.items())
+            raise ValueError(
+                f"{name} has shape {list(tensor.shape)}; it must be [{axes}], no axis empty"
+                + (f", with {known}." if known else ".")
+            )
+        _not_meta(name, tensor)
+        if kind == "alike" and (tensor.device, tensor.dtype) != (first.device, first.dtype):
+            raise ValueError(
+                f"{name} is {tensor.dtype} on {tensor.device} and {first_name} {first.dtype} on "
+                f"{first.device}; they must be alike."
+            )
+
+
+def _fits(shape: Sequence[int], axes: list[str], sizes: dict[str, Any]) -> bool:
+    """Whether a shape has these axes; `sizes`, by word, gets those that are new."""
+    if 0 in shape or len(shape) < len(axes) - any("*" in word for word in axes):
+        return False
+    if axes and axes[0].startswith("*"):
+        lead = len(shape) - len(axes) + 1
+        shape = (tuple(shape[:lead]), *shape[lead:])
+    if len(shape) != len(axes):
+        return False
+    return all(
+        size == (int(word) if word.isdigit() else sizes.setdefault(word, size))
+        for size, word in zip(shape, axes, strict=True)
+    )
+
+
+def path(name: str, value: Any) -> Path:
+    """Return `value` as a path, or raise TypeError / ValueError."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} is {value!r}; it must be a path, such as 'runs/first'.")
+    if "\0" in os.fspath(value) or len(Path(value).name.encode()) > LONGEST_NAME:
+        raise ValueError(f"{name} is {str(value)[:80]!r}; no file can have such a name.")
+    return Path(value)
+
+
+def function(name: str, value: Any) -> None:
+    """Raise TypeError unless `value` can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} is of type {type(value).__name__}; it must be a function.")
+
+
+def sequence(name: str, value: Any) -> Any:
+    """Return `value` if it is a list, a tuple, a range or the like, else raise TypeError."""
+    listed = isinstance(value, Iterable) and isinstance(value, Sized)
+    if not listed or isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} is of type {type(value).__name__}; it must be a list.")
+    return value
+
+
+def instance(name: str, value: Any, kind: type[T]) -> T:
+    """Return `value` if it is a `kind`, else raise TypeError."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is of type {type(value).__name__}; it must be a {kind.__name__}.")
+    return value
+
+
 def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of `allowed`, else raise ValueError."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         names = ", ".join(repr(option) for option in allowed)
         raise ValueError(f"{name} is {value!r}; it must be one of {names}.")
     return value

@@ -4,6 +4,7 @@
     test              everything that CI proves: tests, every notebook, the strict site, its pages
     lab               open the chapters and exercises in JupyterLab, which it installs
     peers             ours against sae-lens, transformers and others, which it installs (1.7 GB)
+    fuzz INPUTS=..    throw as many damaged files at each reader of files, 20000 for one
     exercises         write exercises/ from solutions/
     bands CHAPTER=..  measure a chapter's claims again over many seeds (02_toy_models, for one)
     mutants CHAPTER=..  edit a chapter's solutions a little and count what its checks reject; a
@@ -102,6 +103,11 @@ def peers(turn: Turn) -> None:
         raise Stop(f"Not everything was compared: {counts(log)}; the reasons stand above.")
 
 
+def fuzz(turn: Turn, inputs: str) -> None:
+    run = ["-m", "tools.fuzz", "--inputs", inputs]
+    stage("damaged files", turn, ensure(turn, ROOT), run)
+
+
 def exercises(turn: Turn) -> None:
     stage("exercises/ from solutions/", turn, ensure(turn, ROOT), ["-m", "tools.exercises"])
 
@@ -161,13 +167,14 @@ def clean(turn: Turn) -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     command.__name__: command
     for command in (
-        *(book, test, lab, peers, exercises, bands, mutants, sets, public, pack, pdf),
+        *(book, test, lab, peers, fuzz, exercises, bands, mutants, sets, public, pack, pdf),
         *(bench, faults, lock, address, clean),
     )
 }
 ARGUMENTS = {
     "bands": "CHAPTER=02_toy_models",
     "mutants": "CHAPTER=02_toy_models",
+    "fuzz": "INPUTS=20000",
     "public": "FOLDER=../public",
     "address": "URL=https://github.com/you/repository",
 }

@@ -62,6 +62,7 @@ def harvest(
         MemoryError: batch_size is too large for the model on its device.
         files.InUse: another run harvests into this folder.
     """
+    validate.instance("model", model, nn.Module)
     chosen = [sites] if isinstance(sites, (str, Site)) else list(sites)
     kept = _kept(tokens, keep)
     validate.positive_int("batch_size", batch_size)

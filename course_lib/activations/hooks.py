@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from course_lib import validate
 from course_lib.activations import positions as places
 from course_lib.activations.positions import Positions
 from course_lib.activations.running import Run, run_of, tapped
@@ -41,6 +42,8 @@ def record(
     Raises:
         TypeError, ValueError: no such site.
     """
+    if not isinstance(sites, Iterable):
+        raise TypeError(f"sites is {sites!r}; it must be the name of a site, or several.")
     names = [sites] if isinstance(sites, (str, Site)) else list(sites)
     found = {str(name): find(model, name) for name in names}
     with ExitStack() as stack:
@@ -106,6 +109,7 @@ def read(
 
     The model runs without gradients, and no further than the last of the sites.
     """
+    validate.instance("model", model, nn.Module)
     with record(model, sites, stop=True) as acts:
         model(*inputs, **named)
     return acts[str(sites)] if isinstance(sites, (str, Site)) else dict(acts)

@@ -230,7 +230,7 @@ def _exact(x: Tensor) -> Tensor:
 def _span(directions: Tensor) -> Float[Tensor, "rank d"]:
     """An orthonormal basis of the span, in double precision."""
     rows = torch.atleast_2d(validate.finite("directions", directions).detach())
-    if rows.ndim != 2:
+    if rows.ndim != 2 or rows.numel() == 0:
         raise ValueError(f"directions has shape {list(rows.shape)}; it must be [d] or [k, d].")
     _, size, basis = torch.linalg.svd(rows.double(), full_matrices=False)
     basis = basis[size > size.max() * max(rows.shape) * torch.finfo(rows.dtype).eps]

@@ -117,6 +117,7 @@ def find(model: nn.Module, name: str | Site) -> Site:
         TypeError: the name is no string.
         ValueError: the model has no such site; saying what it has.
     """
+    validate.instance("model", model, nn.Module)
     if isinstance(name, Site):
         site = name
     elif not isinstance(name, str):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from course_lib import files, runtime
+from course_lib import files, runtime, validate
 from course_lib.activations.mixing import mix
 from course_lib.activations.shards import SHARD_KEY, read_shard, shard_shape
 
@@ -52,8 +52,27 @@ class Index:
         file = path / INDEX
         if not file.is_file():
             raise FileNotFoundError(f"{path} is no activation store: it has no {INDEX}.")
-        remedy = f"delete {path} and harvest again"
-        return files.read_sealed(file, remedy, lambda content: cls(**content))
+        return files.read_sealed(file, f"delete {path} and harvest again", cls._checked)
+
+    @classmethod
+    def _checked(cls, content: dict[str, Any]) -> Index:
+        """The index. Raises ValueError unless its lists hold what they must."""
+        index = cls(**content)
+        sites, shards = index.sites, index.shards
+        if not isinstance(sites, dict) or not sites or not all(_is_size(d) for d in sites.values()):
+            raise ValueError(f"sites is {sites!r}; each must have its size")
+        if any("\0" in site or len(site.encode()) > validate.LONGEST_NAME for site in sites):
+            raise ValueError("a site has a name that no file can have")
+        if not isinstance(shards, list) or not shards:
+            raise ValueError(f"shards is {shards!r}; there must be one")
+        for shard in shards:
+            if not isinstance(shard, list) or len(shard) != 3 or not all(map(_is_size, shard)):
+                raise ValueError(f"a shard is {shard!r}; it must be three sizes")
+        return index
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 class Store:
@@ -83,7 +102,7 @@ class Store:
             FileNotFoundError: the folder holds no store.
             ValueError: its harvest did not come to its end, or a file is damaged.
         """
-        path = Path(path)
+        path = validate.path("path", path)
         index = Index.load(path)
         missing = [n for n in range(len(index.shards)) if not is_whole(path, index, n)]
         if missing:
@@ -157,7 +176,7 @@ class Store:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _known(self, site: str) -> str:
-        if site not in self.index.sites:
+        if not isinstance(site, str) or site not in self.index.sites:
             raise KeyError(f"{site!r} is not in the store; {', '.join(self.index.sites)} are.")
         return site
 

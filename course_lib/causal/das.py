@@ -43,6 +43,9 @@ def swap(
     base: Float[Tensor, "n d"], source: Float[Tensor, "n d"], bases: Float[Tensor, "*lead k d"]
 ) -> Float[Tensor, "*lead n d"]:
     """base + P (source - base), P the projection on the orthonormal rows of each basis."""
+    validate.tensors(
+        "alike", base=(base, "n d"), source=(source, "n d"), bases=(bases, "*lead k d"),
+    )  # fmt: skip
     along = torch.einsum("nd,...kd->...nk", source - base, bases)
     if bases.shape[-2] == 1:  # many tiny products of matrices are slower than one of numbers
         return base + along * bases
@@ -53,12 +56,21 @@ def mean_squared_error(
     output: Float[Tensor, "restarts n *out"], target: Tensor
 ) -> Float[Tensor, " restarts"]:
     """For each restart the mean square of output - target [n, *out]."""
+    validate.instance("output", output, Tensor), validate.instance("target", target, Tensor)
+    if output.shape[1:] != target.shape:
+        raise ValueError(
+            f"output has shape {list(output.shape)}; it must be [restarts, n, ...] and target "
+            f"[n, ...], and is {list(target.shape)}."
+        )
     return (output - target).square().flatten(1).mean(dim=1)
 
 
 def cross_entropy(logits: Float[Tensor, "restarts n c"], target: Tensor) -> Tensor:
     """For each restart the mean cross-entropy (nats) with the classes target [n]."""
+    validate.tensors("floating", logits=(logits, "restarts n c"))
     log_p = logits.log_softmax(dim=-1)
+    validate.whole("target", target, 0, logits.shape[-1] - 1)
+    validate.tensors("any", logits=(logits, "restarts n c"), target=(target, "n"))
     index = target.expand(len(logits), -1)[..., None]
     return -log_p.gather(-1, index)[..., 0].mean(dim=1)
 
@@ -96,10 +108,17 @@ def das(
 
     Raises ValueError for shapes that do not fit.
     """
+    validate.function("forward", forward)
     n, d = validate.shape("base", validate.finite("base", base), ("n", "d")).shape
     validate.shape("source", validate.finite("source", source), (n, d))
     if validate.positive_int("k", k) >= d:
         raise ValueError(f"k is {k}; it must be below d = {d}, or all is exchanged.")
+    validate.function("loss", loss)
+    if batch_size is not None:
+        validate.positive_int("batch_size", batch_size)
+    lr = validate.number("lr", lr)
+    if validate.instance("target", target, Tensor).ndim == 0 or target.is_meta:
+        raise ValueError("target has no rows; give one for each pair.")
     if len(target) != n:
         raise ValueError(f"target has {len(target)} rows and there are {n} pairs.")
     draw = runtime.generator(seed)

@@ -146,6 +146,9 @@ def edit_table(
         words: each word's own value of each attribute, `NONE` without one: `StoryWorld.words`.
             Attributes that no word of `before` has are left out.
     """
+    validate.whole("before", before)
+    validate.whole("after", after)
+    validate.tensors("any", before=(before, "n slots"), after=(after, "n slots"))
     validate.shape("after", after, before.shape)
     table = {}
     for name, value in words.items():
@@ -159,6 +162,9 @@ def changed_words(
     world: TokenWorld, before: Int[Tensor, " slots"], after: Int[Tensor, " slots"]
 ) -> list[tuple[int, str, str]]:
     """Where two sequences differ: the slot, and the words there before and after."""
+    validate.whole("before", before)
+    validate.whole("after", after)
+    validate.tensors("any", before=(before, "slots"), after=(after, "slots"))
     names = world.vocabulary
     return [
         (slot, names[int(before[slot])], names[int(after[slot])])
@@ -201,6 +207,8 @@ def search_text(
         candidates: for each slot the words to try there; see `neighbours`.
         rounds: replacements at most.
     """
+    validate.function("encode", encode)
+    validate.sequence("candidates", candidates), validate.instance("target", target, Tensor)
     if len(candidates) != len(validate.shape("start", start, ("slots",))):
         raise ValueError(f"candidates has {len(candidates)} entries; start has {len(start)} slots.")
 
@@ -226,8 +234,10 @@ def neighbours(
     world: StoryWorld, tokens: Int[Tensor, " slots"], attributes: Sequence[str]
 ) -> list[Int[Tensor, " k"]]:
     """For each slot the words that differ from its own in one of these attributes and no other."""
+    validate.whole("tokens", tokens)
+    validate.tensors("any", tokens=(tokens, "slots"))
     near: dict[int, list[int]] = {int(token): [] for token in tokens}
-    for attribute in attributes:
+    for attribute in validate.sequence("attributes", attributes):
         size = int(world.words[attribute].max()) + 1
         for a in range(size):
             for b in range(size):
@@ -266,7 +276,8 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
 
 
 def _classes(h: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    validate.shape("h", validate.finite("h", h), ("n", "d"))
+    validate.instance("h", h, Tensor)
+    validate.tensors("any", h=(validate.finite("h", h), "n d"))
     y = validate.shape("y", y, (len(h),))
     zero, one = h[y == 0].double(), h[y == 1].double()
     if len(zero) == 0 or len(one) == 0:

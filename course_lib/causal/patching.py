@@ -55,6 +55,10 @@ def recovered(
     A ratio of sums, as single pairs with nearly no gap would rule a mean of ratios.
     Raises ValueError when the sums are the same.
     """
+    validate.tensors(
+        "floating", patched=(patched, "*parts batch"), start=(start, "batch"),
+        goal=(goal, "batch"),
+    )  # fmt: skip
     gap = (goal - start).sum(dim=-1)
     scale = (goal - start).abs().sum(dim=-1)
     if (gap.abs() <= 1e-6 * scale).any() or (scale == 0).any():
@@ -88,6 +92,8 @@ def patch_activations(
         directions: for each site those whose span alone is patched; None for all of it.
         rows: of a pass, at most.
     """
+    validate.instance("model", model, nn.Module)
+    validate.tensors("any", clean=(clean, "batch seq"), corrupt=(corrupt, "batch seq"))
     validate.shape("corrupt", corrupt, clean.shape)
     validate.choice("mode", mode, MODES)
     batch, seq = clean.shape
@@ -129,6 +135,7 @@ def interchange(
         directions: those whose span is exchanged; None for the whole activation.
         positions: as for `course_lib.activations.intervene`.
     """
+    validate.instance("model", model, nn.Module)
     taken = read(model, site, source)
     put = Patch(taken) if directions is None else ReplaceSubspace(taken, directions)
     with intervene(model, site, put, positions=positions):
@@ -142,6 +149,7 @@ def interchange_accuracy(
 
     Restrict `logits` to the answers that are in question.
     """
+    validate.tensors("any", logits=(logits, "batch n_answers"), expected=(expected, "batch"))
     validate.shape("expected", expected, (len(logits),))
     return (logits.argmax(dim=-1) == expected).float().mean().item()
 
@@ -177,7 +185,11 @@ class FromSite:
 
 def from_site(model: nn.Module, tokens: Int[Tensor, "n seq"], site: str, position: int) -> FromSite:
     """The activation at a position, and the rest of the model as a function of it."""
-    return FromSite(read(model, site, tokens)[:, position], model, tokens, site, position)
+    validate.instance("model", model, nn.Module)
+    h = read(model, site, tokens)
+    if not isinstance(position, int) or not -h.shape[1] <= position < h.shape[1]:
+        raise ValueError(f"position is {position!r}; there are {h.shape[1]} of them.")
+    return FromSite(h[:, position], model, tokens, site, position)
 
 
 def _split(places: list, size: int) -> list[list]:

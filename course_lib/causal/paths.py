@@ -53,6 +53,8 @@ def patch_paths(
         receivers: any sites that come later, such as "blocks.1.q", "blocks.1.mlp_pre" or
             "unembed:input".
     """
+    validate.instance("model", model, nn.Module)
+    validate.tensors("any", clean=(clean, "batch seq"), corrupt=(corrupt, "batch seq"))
     validate.shape("corrupt", corrupt, clean.shape)
     validate.choice("mode", mode, MODES)
     base, source = (corrupt, clean) if mode == "denoise" else (clean, corrupt)

@@ -26,6 +26,7 @@ def row_null_split(
 
     Source: Makelov et al. 2023 (arXiv:2311.17030).
     """
+    validate.tensors("floating", v=(v, "*n d"), W_out=(W_out, "d_out d"))
     basis = _span(W_out)
     row = v @ basis.T.to(v) @ basis.to(v)
     return row, v - row
@@ -45,6 +46,7 @@ def disconnected_dormant_split(
     Args:
         changes: differences of the data's activations, such as source - base.
     """
+    validate.tensors("any", v=(v, "d"), W_out=(W_out, "d_out d"), changes=(changes, "m d"))
     null = _complement(_span(W_out))
     still = _complement(_span(changes))
     columns = torch.cat([null, still]).T
@@ -59,6 +61,7 @@ def dormancy(v: Float[Tensor, " d"], h: Float[Tensor, "n d"]) -> float:
 
     It speaks of these data. On others, a dormant direction may wake.
     """
+    validate.tensors("alike", v=(v, "d"), h=(h, "n d"))
     centred = h - h.mean(dim=0)
     along = (centred @ v / v.norm()).square().mean()
     return (along / centred.square().mean()).item()
@@ -113,6 +116,8 @@ def illusion_report(
         W_out: the read-out that follows.
         plane: what is ablated for `plane_kept`; None for the parts of `disconnected_dormant_split`.
     """
+    validate.function("forward", forward)
+    validate.tensors("alike", base=(base, "n d"), source=(source, "n d"), v=(v, "d"))
     validate.shape("source", source, base.shape)
     v = validate.shape("v", validate.finite("v", v), base.shape[-1:])
     if not v.any():
@@ -156,6 +161,7 @@ def illusion_report(
 
 def _span(rows: Tensor) -> Float[Tensor, "rank d"]:
     """An orthonormal basis of the rows' span, in double precision."""
+    validate.tensors("any", rows=(rows, "rank d"))
     rows = validate.finite("rows", rows).detach().double()
     _, size, basis = torch.linalg.svd(rows, full_matrices=False)
     return basis[size > SMALL * size.max()] if size.max() > 0 else basis[:0]

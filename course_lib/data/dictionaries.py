@@ -21,6 +21,7 @@ def random_dictionary(
 
     Two of them have cosine 0 ± 1/√d_in; the mutual coherence is the largest of n²/2 of those.
     """
+    validate.instance("generator", generator, Generator)
     validate.positive_int("n_features", n_features)
     validate.positive_int("d_in", d_in)
     return unit_rows(torch.randn(n_features, d_in, generator=generator, device=generator.device))
@@ -35,6 +36,7 @@ def low_coherence_dictionary(
     rows in 32 dimensions end at 0.111, the bound is 0.103 and a random dictionary has about 0.6.
     On the generator's device; a second or two for these sizes.
     """
+    validate.instance("generator", generator, Generator)
     return spread(random_dictionary(n_features, d_in, generator), steps)
 
 
@@ -45,6 +47,7 @@ def paired_dictionary(
 
     The second is cos · first + sin · (a random unit direction orthogonal to the first).
     """
+    validate.instance("generator", generator, Generator)
     validate.number("cosine", cosine, -1.0, 1.0)
     if validate.positive_int("d_in", d_in) < 2:
         raise ValueError(f"d_in is {d_in}; a pair of directions needs at least 2.")

@@ -131,6 +131,7 @@ def tree_dictionary(
     basis within siblings, which gives it to two digits; here it is exact). `cosine` is in [0, 1),
     d_in at least n_features.
     """
+    validate.instance("generator", generator, Generator)
     parent = as_tree(parent).to(generator.device)
     n_features = len(parent)
     if validate.positive_int("d_in", d_in) < n_features:
@@ -160,7 +161,7 @@ def tree_names(parent: Sequence[int] | Int[Tensor, " n_features"]) -> list[str]:
 
 def as_tree(parent: Sequence[int] | Int[Tensor, " n_features"]) -> Int[Tensor, " n_features"]:
     """`parent` as a tensor, or ValueError where it is not a tree with parents first."""
-    indices = torch.as_tensor(parent)
+    indices = validate.as_tensor("parent", parent)
     if indices.ndim != 1 or not len(indices) or indices.is_floating_point():
         raise ValueError(
             f"parent has shape {list(indices.shape)} and dtype {indices.dtype}; it must be "

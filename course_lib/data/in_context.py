@@ -205,6 +205,7 @@ def two_alphabets(
 
     Raises TypeError, ValueError: naming the argument, its value and what is allowed.
     """
+    validate.instance("generator", generator, Generator)
     validate.positive_int("n_symbols", n_symbols, 2)
     keys = torch.rand(
         validate.positive_int("n_tasks", n_tasks), n_symbols,

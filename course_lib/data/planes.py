@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from course_lib import validate
+from course_lib import runtime, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -28,6 +28,7 @@ def planar_points(
     | "exclusive"   | one of two axes, then a number uniform in [0.5, 1.5]  | no          |
     | "bits"        | two independent bits: four points on a circle         | no          |
     """
+    validate.instance("generator", generator, Generator)
     validate.choice("kind", kind, PLANAR)
     validate.positive_int("n", n)
     u = torch.rand(n, 2, generator=generator)
@@ -69,7 +70,7 @@ class OneFeatureAtATime:
         self.n_lines = validate.positive_int("n_lines", n_lines)
         self.d_in = validate.positive_int("d_in", d_in, 4 + n_lines)
         self.noise = validate.number("noise", noise, 0.0)
-        normal = torch.randn(d_in, d_in, generator=torch.Generator().manual_seed(seed))
+        normal = torch.randn(d_in, d_in, generator=runtime.generator(seed))
         self.directions = torch.linalg.qr(normal)[0][: 4 + n_lines]
 
     def sample(self, batch_size: int, generator: Generator) -> Float[Tensor, "batch d_in"]:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from course_lib import runtime
 from course_lib.data.dictionaries import random_dictionary
 from course_lib.data.sparse import SparseFeatures
 
@@ -39,7 +40,7 @@ class QuietLabels:
 
     def __init__(self, seed: int = 0) -> None:
         self.d_in = D_LOUD + N_LABELS
-        self.loud = random_dictionary(LOUD.n_features, D_LOUD, torch.Generator().manual_seed(seed))
+        self.loud = random_dictionary(LOUD.n_features, D_LOUD, runtime.generator(seed))
         self.directions = F.pad(torch.eye(N_LABELS), (D_LOUD, 0))
 
     def sample(

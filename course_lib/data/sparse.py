@@ -184,6 +184,7 @@ def k_sparse_codes(
     Every choice of k features is equally likely. On the generator's device.
     Raises ValueError for k above n_features.
     """
+    validate.instance("generator", generator, Generator)
     validate.positive_int("n_features", n_features)
     if validate.positive_int("k", k) > n_features:
         raise ValueError(f"k is {k}; it must be at most n_features = {n_features}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from course_lib import validate
+from course_lib import runtime, validate
 from course_lib.data import story_law as law
 from course_lib.data import story_reader, story_teller
 from course_lib.data.sequences import NONE, Sequences
@@ -117,7 +117,7 @@ class StoryWorld:
         lied = [lies_about in (None, relation) for relation in relations]
         self.lied_about = torch.tensor(lied)  # [3], whether liars lie about each relation
         self.entities = entities()
-        answers = torch.randint(8, (len(NAMES), 3), generator=torch.Generator().manual_seed(seed))
+        answers = torch.randint(8, (len(NAMES), 3), generator=runtime.generator(seed))
         self.facts = torch.where(self.entities["known"][:, None] == 1, answers, NONE)
         self.kernels = law.kernels(self.noise)
         self.priors = law.priors(prior or {}, correlate)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from course_lib import validate
+from course_lib import runtime, validate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ def random_map(d: int, condition: float, generator: Generator) -> Float[Tensor, 
     Singular values from √κ to 1/√κ, evenly in their logarithm, between two random rotations. A
     generator at the same seed gives the same rotations for every κ: κ alone can then be turned.
     """
+    validate.instance("generator", generator, Generator)
     validate.positive_int("d", d)
     validate.number("condition", condition, 1.0)
     rotations = []
@@ -81,7 +82,7 @@ class FactorialVocabulary:
             raise ValueError(f"n_concepts is {n_concepts}; more than 12 make too many words.")
         validate.positive_int("d_model", d_model)
         validate.number("noise", noise, 0.0)
-        generator = torch.Generator().manual_seed(seed)
+        generator = runtime.generator(seed)
         values = torch.cartesian_prod(
             torch.arange(n_lexemes), *[torch.arange(2)] * n_concepts
         )  # [d_vocab, 1 + n_concepts]
@@ -169,7 +170,7 @@ class TreeVocabulary:
         needed = sum(n * (k - 1) for n, k in zip(groups, branching, strict=True))
         if validate.positive_int("d_model", d_model) < needed:
             raise ValueError(f"d_model is {d_model}; the simplices of this tree need {needed}.")
-        generator = torch.Generator().manual_seed(seed)
+        generator = runtime.generator(seed)
         basis = random_map(d_model, 1.0, generator)
         parent, vectors, used = [], [], 0
         above = [(-1, basis.new_zeros(d_model))]

@@ -35,7 +35,9 @@ class Rotation(nn.Module):
 
     def __init__(self, d: int, sizes: Sequence[int], *, seed: int = 0) -> None:
         super().__init__()
-        self.d, self.sizes = validate.positive_int("d", d), tuple(sizes)
+        validate.sequence("sizes", sizes)
+        self.d = validate.positive_int("d", d)
+        self.sizes = tuple(validate.positive_int("sizes", size) for size in sizes)
         if not self.sizes or min(self.sizes) < 1 or sum(self.sizes) > d:
             raise ValueError(f"sizes is {list(sizes)}; there must be some, of at most d = {d}.")
         normal = torch.randn(d, d, generator=runtime.generator(seed))
@@ -144,6 +146,7 @@ def fit_rotation(
 
     `loss(rotation, generator)` draws its own pairs. The rate falls to 0 like half a cosine.
     """
+    validate.function("loss", loss)
     return descend(rotation, loss, steps=steps, lr=lr, seed=seed)
 
 
@@ -172,9 +175,12 @@ def descend(
 
 def agreement(logits: Float[Tensor, "*batch classes"], wanted: Int[Tensor, "*batch"]) -> float:
     """IIA: the share of the swaps after which the network answers what the algorithm does."""
+    validate.tensors("any", logits=(logits, "*batch classes"), wanted=(wanted, "*batch"))
     return (logits.argmax(-1) == wanted).double().mean().item()
 
 
 def swap_loss(logits: Float[Tensor, "batch classes"], wanted: Int[Tensor, " batch"]) -> Tensor:
     """Cross-entropy of what the algorithm answers."""
+    validate.whole("wanted", wanted)
+    validate.tensors("any", logits=(logits, "batch classes"), wanted=(wanted, "batch"))
     return F.cross_entropy(logits, wanted)

@@ -144,6 +144,7 @@ def shuffled_parents(
     """
     from course_lib.data.hierarchy import as_tree  # here, for the data room imports this one
 
+    validate.instance("generator", generator, Generator)
     parent = as_tree(parent)
     depth = [0] * len(parent)
     for node, up in enumerate(parent.tolist()):
@@ -168,6 +169,8 @@ def shuffled_tokens(
 
     Tokens in no category stay out.
     """
+    validate.instance("generator", generator, Generator)
+    validate.tensors("any", members=(members, "n_concepts d_vocab"))
     members = checked_members(members, members.shape[-1])
     used = members.any(0).nonzero()[:, 0]
     order = torch.randperm(len(used), generator=generator, device=generator.device)
@@ -212,7 +215,7 @@ def checked_members(members: Tensor, n_tokens: int) -> Bool[Tensor, "n_concepts 
 
 def _checked_parent(parent: Tensor, n: int) -> Int[Tensor, " n_concepts"]:
     """A parent or -1 for each of n concepts, and at least one that is not -1."""
-    parent = torch.as_tensor(parent)
+    parent = validate.as_tensor("parent", parent)
     if parent.is_floating_point() or tuple(parent.shape) != (n,):
         raise ValueError(
             f"parent has shape {list(parent.shape)} and dtype {parent.dtype}; it must be [{n}] "

@@ -172,6 +172,9 @@ def patch_plane(
 
     Raises ValueError for rows that are not finite or do not span as many dimensions.
     """
+    validate.tensors(
+        "alike", x=(x, "*batch d"), source=(source, "*batch d"), plane=(plane, "directions d"),
+    )  # fmt: skip
     plane = validate.finite("plane", validate.shape("plane", plane, ("directions", x.shape[-1])))
     size = torch.linalg.svdvals(plane)
     if size[-1] <= 1e-6 * size[0]:
@@ -182,6 +185,7 @@ def patch_plane(
 
 def random_plane(d: int, generator: Generator, dtype: torch.dtype | None = None) -> Tensor:
     """Orthonormal rows [2, d] of a plane that lies any way with equal chance."""
+    validate.instance("generator", generator, Generator)
     validate.positive_int("d", d, 2)
     normal = torch.randn(d, 2, generator=generator, device=generator.device, dtype=dtype)
     return torch.linalg.qr(normal)[0].T
@@ -194,6 +198,10 @@ def laid_into(
 
     The rows of both planes must be orthonormal, as those of `Circle.plane` and `random_plane` are.
     """
+    validate.tensors(
+        "alike", points=(points, "n d"), plane=(plane, "directions d"),
+        other=(other, "directions d"),
+    )  # fmt: skip
     for name, rows in (("plane", plane), ("other", other)):
         rows = validate.finite(name, validate.shape(name, rows, ("directions", points.shape[-1])))
         if not torch.allclose(rows @ rows.T, torch.eye(len(rows)).to(rows), atol=1e-4):

@@ -120,6 +120,7 @@ def dimension_bound(n_values: Sequence[int]) -> tuple[int, int]:
     order. The second is what additive codes take in which each value of each concept stands out
     from the others by its own linear read-out of the same size: a simplex for each concept.
     """
+    validate.sequence("n_values", n_values)
     sizes = [validate.positive_int("n_values", n, minimum=2) for n in n_values]
     if not sizes:
         raise ValueError("n_values is empty; there must be a concept.")
@@ -137,6 +138,7 @@ def combination_split(
 
     Raises ValueError for fewer than that, or no combination left to test.
     """
+    validate.instance("generator", generator, Generator)
     _, freedom = dimension_bound(n_values)
     seen = torch.zeros(tuple(n_values), dtype=torch.bool)
     if not freedom + 1 <= validate.positive_int("n_support", n_support) < seen.numel():
@@ -212,7 +214,7 @@ def _effect_coded(factors: Tensor, sizes: list[int]) -> Float[Tensor, "n columns
 def _checked(H: Tensor, factors: Tensor) -> tuple[Tensor, Tensor, list[int]]:
     """H, the factors, and how many values each has; TypeError / ValueError otherwise."""
     H = validate.shape("H", validate.finite("H", H), ("n", "d")).detach()
-    factors = torch.as_tensor(factors)
+    factors = validate.as_tensor("factors", factors)
     if factors.is_floating_point() or factors.dtype == torch.bool:
         raise TypeError(f"factors has dtype {factors.dtype}; it must hold whole numbers from 0 on.")
     if factors.ndim != 2 or len(factors) != len(H) or factors.numel() == 0:

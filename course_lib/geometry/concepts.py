@@ -77,6 +77,7 @@ def concept_direction(
 
 def random_pairs(n_tokens: int, n: int, generator: Generator) -> Int[Tensor, "n 2"]:
     """n pairs of two different tokens, drawn uniformly: what a direction must be held against."""
+    validate.instance("generator", generator, Generator)
     validate.positive_int("n_tokens", n_tokens, minimum=2)
     validate.positive_int("n", n)
     device = generator.device
@@ -94,7 +95,7 @@ def difference_of_means(
     what is more frequent with the concept is in it too. Raises ValueError where a class is empty.
     """
     W_U = validate.shape("W_U", validate.finite("W_U", W_U), ("d_vocab", "d")).detach()
-    labels = torch.as_tensor(labels).to(W_U.device)
+    labels = validate.as_tensor("labels", labels).to(W_U.device)
     validate.shape("labels", labels, (len(W_U),))
     for value in (0, 1):
         if not (labels == value).any():
@@ -104,7 +105,7 @@ def difference_of_means(
 
 def checked_pairs(pairs: Tensor, n_tokens: int, name: str = "pairs") -> Int[Tensor, "n 2"]:
     """`pairs` as [n, 2] whole numbers below n_tokens, or TypeError / ValueError."""
-    pairs = torch.as_tensor(pairs)
+    pairs = validate.as_tensor(name, pairs)
     if pairs.is_floating_point() or pairs.dtype == torch.bool:
         raise TypeError(f"{name} has dtype {pairs.dtype}; it must hold tokens, whole numbers.")
     if pairs.ndim != 2 or pairs.shape[1] != 2 or len(pairs) == 0:

@@ -58,6 +58,7 @@ class PlaceSubspaces(nn.Module):
 
     def __init__(self, d: int, n_symbols: int, length: int, *, seed: int = 0) -> None:
         super().__init__()
+        _check_sizes(d, n_symbols, length)
         self.rotation = Rotation(d, [d // length] * length, seed=seed)
 
     def forward(self, edit: Replacement) -> Float[Tensor, "batch d"]:
@@ -74,6 +75,7 @@ class OnionCode(nn.Module):
         self, d: int, n_symbols: int, length: int, *, free_scales: bool = False, seed: int = 0
     ) -> None:
         super().__init__()
+        _check_sizes(d, n_symbols, length)
         normal = torch.randn(n_symbols, d, generator=runtime.generator(seed))
         self.code = nn.Parameter(0.1 * normal)
         self.free_scales, self.length = free_scales, length
@@ -99,6 +101,7 @@ class FreeCodes(nn.Module):
 
     def __init__(self, d: int, n_symbols: int, length: int, *, seed: int = 0) -> None:
         super().__init__()
+        _check_sizes(d, n_symbols, length)
         normal = torch.randn(length, n_symbols, d, generator=runtime.generator(seed))
         self.code = nn.Parameter(0.1 * normal)
 
@@ -106,12 +109,22 @@ class FreeCodes(nn.Module):
         return edit.state + self.code[edit.place, edit.new] - self.code[edit.place, edit.old]
 
 
+def _check_sizes(d: int, n_symbols: int, length: int) -> None:
+    for name, size in (("d", d), ("n_symbols", n_symbols), ("length", length)):
+        validate.positive_int(name, size)
+
+
 @torch.no_grad()
 def draw_replacements(
     memory: Memory, n_symbols: int, length: int, batch_size: int, generator: Generator
 ) -> Replacement:
     """Two sequences each, and a place where they differ (of those, any)."""
-    shape = (2, validate.positive_int("batch_size", batch_size), length)
+    validate.instance("generator", generator, Generator)
+    validate.positive_int("n_symbols", n_symbols, 2)
+    shape = tuple(
+        validate.positive_int(name, size)
+        for name, size in (("pairs", 2), ("batch_size", batch_size), ("length", length))
+    )
     a, b = torch.randint(n_symbols, shape, generator=generator)
     place = torch.randint(length, shape[1:2], generator=generator)
     at = torch.arange(batch_size), place
@@ -137,7 +150,9 @@ def fit_edit(
 
     Cross-entropy of every symbol, each given the wanted ones before it. Returns the losses.
     """
-    sign = torch.full((batch_size, 1), n_symbols)
+    validate.instance("edit", edit, nn.Module)
+    validate.positive_int("n_symbols", n_symbols, 2)
+    sign = torch.full((validate.positive_int("batch_size", batch_size), 1), n_symbols)
 
     def loss(edit: nn.Module, generator: Generator) -> Tensor:
         drawn = draw_replacements(memory, n_symbols, length, batch_size, generator)
@@ -157,6 +172,7 @@ def fit_edit(
 @torch.no_grad()
 def edits_right(edit: nn.Module, memory: Memory, drawn: Replacement, first: int) -> Tensor:
     """Whether the memory, given its own output, writes all of the wanted sequence, [batch]."""
+    validate.instance("edit", edit, nn.Module)
     written = memory.write(edit(drawn), first, drawn.wanted.shape[1])
     return (written == drawn.wanted).all(1)
 
@@ -195,6 +211,7 @@ def additive_codes(
     """
     states = validate.finite("states", validate.shape("states", states, ("batch", "d"))).detach()
     validate.shape("tokens", tokens, (len(states), "length"))
+    validate.positive_int("n_symbols", n_symbols)
     if len(tokens) and not 0 <= tokens.min() <= tokens.max() < n_symbols:
         raise ValueError(f"tokens must be symbols from 0 to n_symbols - 1 = {n_symbols - 1}.")
     length = tokens.shape[1]
@@ -221,6 +238,7 @@ def subspace_overlap(A: Float[Tensor, "directions d"], B: Float[Tensor, "directi
 
     For the smaller of two ranks: 1 when one space lies within the other, 0 at right angles.
     """
+    validate.tensors("alike", A=(A, "directions d"), B=(B, "others d"))
     spans = []
     for name, rows in (("A", A), ("B", B)):
         rows = validate.finite(name, validate.shape(name, rows, ("directions", A.shape[-1])))

@@ -60,5 +60,6 @@ def unit_rows(
     D: Float[Tensor, "*batch n_features d_in"],
 ) -> Float[Tensor, "*batch n_features d_in"]:
     """D with every row at norm 1; a row of zeros stays one."""
+    validate.tensors("floating", D=(D, "*batch d_in"))
     norm = D.norm(dim=-1, keepdim=True)
     return D / norm.where(norm > 0, 1.0)

@@ -40,6 +40,8 @@ def logits_after(
     # Here, because the worlds of `course_lib.data` pack their dictionaries with this room.
     from course_lib.activations import Patch, intervene, read
 
+    validate.instance("model", model, nn.Module)
+
     x = read(model, site, tokens)
     if not 0 <= position < x.shape[1]:
         raise ValueError(f"position is {position}; it must be from 0 to {x.shape[1] - 1}.")

@@ -52,6 +52,8 @@ def random_axes(
     E: Float[Tensor, "d_vocab d"], n_axes: int, n_pairs: int, generator: Generator
 ) -> Float[Tensor, "n_axes d"]:
     """Axes between words that have nothing to do with each other: the control."""
+    validate.instance("generator", generator, Generator)
+    validate.tensors("any", E=(E, "d_vocab d"))
     validate.positive_int("n_axes", n_axes)
     return torch.stack(
         [semantic_axis(E, random_pairs(len(E), n_pairs, generator)) for _ in range(n_axes)]

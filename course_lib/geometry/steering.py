@@ -102,6 +102,9 @@ def measured_leakage(
     """
     from course_lib.activations import Add, intervene
 
+    validate.instance("model", model, nn.Module)
+    validate.tensors("any", steering=(steering, "n d"), tokens=(tokens, "batch seq"))
+
     validate.shape("steering", validate.finite("steering", steering), ("n", "d"))
     n = len(steering)
     if len(pairs) != n:

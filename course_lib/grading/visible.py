@@ -7,6 +7,8 @@ the sets that come with it. No reference is in it, and the hidden cases have oth
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +49,22 @@ def load(name: str) -> tuple[str, list[Graded]]:
     file = next((place for place in places if place.is_file()), None)
     if file is None:
         raise ValueError(f"{places[0].name} is not here; put it beside this notebook.")
-    stored = json.loads(file.read_text(encoding="utf-8"))
+    with _blamed(file):
+        stored = dict(json.loads(file.read_text(encoding="utf-8")))
     if question not in stored:
         raise ValueError(f"name is {name!r}; its question must be one of {', '.join(stored)}.")
     told = stored[question]
-    return told["title"], [_case(one) for one in told["cases"]]
+    with _blamed(file):
+        return told["title"], [_case(one) for one in told["cases"]]
+
+
+@contextmanager
+def _blamed(file: Path) -> Iterator[None]:
+    """Whatever is wrong with what a file says becomes a ValueError that names the file."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{file} is damaged ({error!r}); fetch it again.") from error
 
 
 def _case(one: dict[str, Any]) -> Graded:

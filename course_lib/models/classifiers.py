@@ -132,6 +132,10 @@ def pgd(
     followed by a projection to the allowed box and to [low, high]. One step is FGSM (Goodfellow et
     al. 2015), several are PGD (Madry et al. 2018), here without a random start.
     """
+    validate.instance("model", model, Classifiers)
+    validate.whole("y", y, 0, model.d_out - 1)
+    validate.tensors("any", x=(x, "batch d_in"), y=(y, "batch"))
+    low, high = validate.number("low", low), validate.number("high", high)
     validate.positive_int("steps", steps)
     bound = validate.finite("epsilon", epsilon, 0.0).expand(model.n_instances)[:, None, None]
     size = bound if steps == 1 else 2 * bound / steps

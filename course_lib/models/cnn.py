@@ -78,7 +78,7 @@ class CNN(nn.Module):
 
     def __init__(self, config: CNNConfig, *, seed: int = 0) -> None:
         super().__init__()
-        self.config = config
+        self.config = validate.instance("config", config, CNNConfig)
         convolution, pool = LAYERS[config.dimensions]
         padding = {"padding": "same", "padding_mode": "circular" if config.ring else "zeros"}
         self.layers, n_in, size = nn.Sequential(), config.n_in, config.size

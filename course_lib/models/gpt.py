@@ -214,7 +214,7 @@ class GPT(nn.Module):
 
     def __init__(self, config: GPTConfig, *, seed: int = 0) -> None:
         super().__init__()
-        self.config = config
+        self.config = validate.instance("config", config, GPTConfig)
         self.embed = nn.Embedding(config.d_vocab, config.d_model)
         if config.positions == "learned":
             self.pos_embed = nn.Embedding(config.n_ctx, config.d_model)

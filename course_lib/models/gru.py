@@ -53,7 +53,7 @@ class GRU(nn.Module):
 
     def __init__(self, config: GRUConfig, *, seed: int = 0) -> None:
         super().__init__()
-        self.config = config
+        self.config = validate.instance("config", config, GRUConfig)
         self.embed = nn.Embedding(config.d_vocab, config.d_model)
         self.encoder = nn.GRU(config.d_model, config.d_hidden, batch_first=True)
         self.encoder_states = nn.Identity()

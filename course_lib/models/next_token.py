@@ -41,7 +41,8 @@ def floor(
 def check_tokens(tokens: Int[Tensor, "batch seq"], d_vocab: int, lowest: int = 0) -> None:
     """Raise ValueError unless tokens are one or more whole numbers, `lowest` to d_vocab - 1."""
     validate.shape("tokens", tokens, ("batch", "seq"))
-    if tokens.is_floating_point() or tokens.dtype == torch.bool or tokens.numel() == 0:
+    real = tokens.is_floating_point() or tokens.is_complex() or tokens.dtype == torch.bool
+    if real or tokens.is_meta or tokens.numel() == 0:
         raise ValueError(
             f"tokens has shape {list(tokens.shape)} and dtype {tokens.dtype}; it must hold one "
             "whole number at least."
@@ -53,5 +54,6 @@ def check_tokens(tokens: Int[Tensor, "batch seq"], d_vocab: int, lowest: int = 0
 
 def logits_of(model: nn.Module, tokens: Tensor) -> Tensor:
     """What a model answers; of transformers' models, which answer more, the logits."""
+    validate.instance("model", model, nn.Module)
     out = model(tokens)
     return out if isinstance(out, Tensor) else out.logits

@@ -77,14 +77,20 @@ class ToyModel(nn.Module):
         self, x: Float[Tensor, "n_instances batch n_features"], instances: slice = ALL_INSTANCES
     ) -> Float[Tensor, "n_instances batch d_hidden"]:
         """Hidden activations h = x W, through a ReLU when hidden="relu"."""
-        h = x @ self.W[instances]
+        W = self.W[instances]
+        validate.tensors(
+            "alike", x=(x, "*lead n_features"), W=(W, "*instances n_features d_hidden")
+        )
+        h = x @ W
         return h.relu() if self.hidden == "relu" else h
 
     def decode(
         self, h: Float[Tensor, "n_instances batch d_hidden"], instances: slice = ALL_INSTANCES
     ) -> Float[Tensor, "n_instances batch n_features"]:
         """Reconstruction h W_dec + b_dec, through a ReLU when output="relu"."""
-        x_hat = torch.baddbmm(self.b_dec[instances, None], h, self.W_dec[instances])
+        W_dec = self.W_dec[instances]
+        validate.tensors("alike", h=(h, "n batch d_hidden"), W=(W_dec, "n d_hidden n_features"))
+        x_hat = torch.baddbmm(self.b_dec[instances, None], h, W_dec)
         return x_hat.relu() if self.output == "relu" else x_hat
 
     def forward(
@@ -94,6 +100,7 @@ class ToyModel(nn.Module):
 
         Raises ValueError when x is not [n_instances, batch, n_features].
         """
+        validate.instance("instances", instances, slice)
         n_instances = len(range(*instances.indices(self.n_instances)))
         validate.shape("x", x, (n_instances, "batch", self.n_features))
         return self.decode(self.encode(x, instances), instances)

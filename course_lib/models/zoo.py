@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,17 @@ class Card:
         return make_world(self.world, self.arguments)
 
     def outside(self) -> list[str]:
-        """The measures that are not in their band."""
-        return [
-            name for name, (low, high) in self.bands.items()
-            if not low <= self.measures[name] <= high
-        ]  # fmt: skip
+        """The measures that are not in their band.
+
+        Raises ValueError for a band that is no two numbers, or of what was not measured.
+        """
+        try:
+            return [
+                name for name, (low, high) in self.bands.items()
+                if not low <= self.measures[name] <= high
+            ]  # fmt: skip
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"the bands of {self.name} do not fit: {error}") from error
 
 
 def names() -> tuple[str, ...]:
@@ -80,7 +86,17 @@ def card(name: str) -> Card:
     path = _card_path(name)
     if path is None:
         raise ValueError(f"name is {name!r}; the models with a card are {', '.join(names())}.")
-    return files.read_sealed(path, _again(path), lambda content: Card(**content))
+    return files.read_sealed(path, _again(path), _checked)
+
+
+def _checked(content: dict[str, Any]) -> Card:
+    """The card. Raises TypeError unless every attribute is of the kind that Card says."""
+    told = Card(**content)
+    for field in fields(Card):
+        value, kind = getattr(told, field.name), field.type.partition("[")[0]
+        if type(value).__name__ != kind:
+            raise TypeError(f"{field.name} is {value!r}, not of type {kind}")
+    return told
 
 
 def load(name: str, *, step: int | None = None) -> nn.Module:
@@ -104,8 +120,8 @@ def load(name: str, *, step: int | None = None) -> nn.Module:
     folder = _card_path(name).parent
     if step is not None and step not in told.snapshots:
         raise ValueError(f"step is {step}; {name} was kept at the steps {told.snapshots}.")
-    along = step is not None and step != told.training["steps"]
-    file = f"{told.name}{SNAPSHOTS if along else ''}.safetensors"
+    along = step is not None and step != told.training.get("steps")
+    file = f"{Path(name).name}{SNAPSHOTS if along else ''}.safetensors"
     tensors = _read(folder / file, told.sha256.get(file, ""))
     if along:
         start = f"{step}/"
@@ -114,9 +130,16 @@ def load(name: str, *, step: int | None = None) -> nn.Module:
             for key, value in tensors.items()
             if key.startswith(start)
         }
-    model_class, config_class = MODELS[told.model]
-    model = model_class(config_class(**told.config))
-    return fill(model, tensors)
+    try:
+        held = sum(tensor.numel() for tensor in tensors.values())
+        for name, size in told.config.items():
+            if type(size) is int and size > held:
+                raise ValueError(f"{name} is {size} and its weights hold {held} numbers.")
+        model_class, config_class = MODELS[validate.choice("model", told.model, tuple(MODELS))]
+        model = model_class(config_class(**told.config))
+        return fill(model, tensors)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the card of {told.name!r} describes no model: {error}") from error
 
 
 def open_world(name: str) -> tuple[nn.Module, Any]:
@@ -159,6 +182,7 @@ def _card_path(name: str) -> Path | None:
 
 def _read(path: Path, sha256: str) -> dict[str, Tensor]:
     """The tensors of a file, once its checksum is what the card says."""
+    from safetensors import SafetensorError
     from safetensors.torch import load as unpacked
 
     if not path.is_file():
@@ -169,7 +193,10 @@ def _read(path: Path, sha256: str) -> dict[str, Tensor]:
             f"{path} is not what its card says: its SHA-256 is another, so it was changed or "
             f"fetched in part; {_again(path)}."
         )
-    return unpacked(content)
+    try:
+        return unpacked(content)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no safetensors file ({error}); {_again(path)}.") from error
 
 
 def _again(path: Path) -> str:

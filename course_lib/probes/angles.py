@@ -25,6 +25,7 @@ def subspace_angles(
 
     Raises ValueError for rows that are linearly dependent, NaN, or spaces of different d_model.
     """
+    validate.instance("A", A, Tensor), validate.instance("B", B, Tensor)
     bases = []
     for name, rows in (("A", A), ("B", B)):
         rows = validate.finite(name, rows)

@@ -77,6 +77,8 @@ def v_information(
     Raises ValueError as `fit` does.
     """
     x, y, n_classes = checked_with_classes(x, y, method)
+    if split is not None:
+        validate.instance("split", split, Split)
     split = (random_split(y.shape[-1], seed=seed) if split is None else split).to(y.device)
     if not (split.test & (y != NONE)).any(-1).all():
         raise ValueError("A problem has no labelled row on the test side; hold out more rows.")

@@ -105,6 +105,8 @@ def inlp(
     x, y, n_classes = checked_with_classes(x, y, method)
     if method == "mlp":
         raise ValueError("method is 'mlp'; a probe without directions has nothing to remove.")
+    if split is not None:
+        validate.instance("split", split, Split)
     split = (random_split(y.shape[-1], seed=seed) if split is None else split).to(y.device)
     per_round = max(n_classes - 1, 1)
     most = x.shape[-1] // per_round

@@ -67,6 +67,8 @@ def probe(
     """
     validate.choice("method", method, tuple(METHODS))
     x, y, _ = checked(x, y, method)
+    if split is not None:
+        validate.instance("split", split, Split)
     split = (random_split(x.shape[-2], seed=seed) if split is None else split).to(x.device)
     if split.n != x.shape[-2]:
         raise ValueError(f"split is of {split.n} rows; x has {x.shape[-2]}.")
@@ -118,6 +120,10 @@ def fit(
         )
     nothing = NONE if n_classes else float("nan")
     if rows is not None:
+        if validate.instance("rows", rows, Tensor).dtype != torch.bool:
+            raise TypeError(f"rows has dtype {rows.dtype}; it must hold True and False.")
+        if rows.is_meta or rows.shape[-1:] != y.shape[-1:]:
+            raise ValueError(f"rows has shape {list(rows.shape)}; y has {list(y.shape)}.")
         y = y.where(rows.to(x.device), nothing)
     layout = Layout.of(x.shape[:-2], y.shape[:-1])
     folded = layout.fold(y)
@@ -141,6 +147,7 @@ def fit(
 
 def shuffled(y: Tensor, seed: int = 0) -> Tensor:
     """y with the labels of each probe in random order; rows without a label keep none."""
+    validate.instance("y", y, Tensor)
     there = (y != NONE) if not y.is_floating_point() else ~y.isnan()
     keys = torch.rand(y.shape, generator=runtime.generator(seed)).to(y.device)
     keys = torch.where(there, keys, 2.0)
@@ -158,6 +165,8 @@ def checked(x: Tensor, y: Tensor, method: str) -> tuple[Tensor, Tensor, int]:
             f"x has shape {list(x.shape)} and y {shape}; they must be [..., n, d_model] and "
             "[..., n]."
         )
+    if y.is_meta or x.shape[-1] == 0:
+        raise ValueError(f"x has shape {list(x.shape)} and y is on {y.device}; there is no number.")
     if x.dtype not in (torch.float32, torch.float64):
         x = x.float()
     y = y.to(x.device)

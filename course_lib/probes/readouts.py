@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from course_lib import validate
 from course_lib.data.sequences import NONE
 from course_lib.probes.layout import Layout
 
@@ -106,6 +107,8 @@ def log_prob(
 
     scores are [*lead, n] for two classes and [*lead, n, K] for K > 2; y broadcasts.
     """
+    validate.instance("scores", scores, Tensor), validate.whole("y", y, NONE)
+    validate.positive_int("n_classes", n_classes, 2)
     there = y != NONE
     if n_classes > 2:
         log_p = F.log_softmax(scores, dim=-1)

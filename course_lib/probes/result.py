@@ -231,6 +231,8 @@ def score(
     y are classes, -1 for none, or real targets, NaN for none. `commonest` is for the majority
     baseline: the commonest class that the read-out was trained on.
     """
+    validate.instance("split", split, Split)
+    validate.tensors("floating", x=(x, "*lead n d_model"))
     split = split.to(x.device)
     nothing = NONE if readout.n_classes else float("nan")
     y = y.to(x.device).where(split.test, nothing)

@@ -93,7 +93,8 @@ class SAE(nn.Module, ABC):
         if n_instances is not None:
             validate.positive_int("n_instances", n_instances)
         self.decoder_norm = validate.choice("decoder_norm", decoder_norm, ("unit", "free"))
-        W_dec = torch.randn(*self.lead, d_sae, d_in, generator=runtime.generator(seed ^ OWN_STREAM))
+        draw = runtime.generator(runtime.checked_seed(seed) ^ OWN_STREAM)
+        W_dec = torch.randn(*self.lead, d_sae, d_in, generator=draw)
         W_dec /= W_dec.norm(dim=-1, keepdim=True)
         if decoder_norm == "free":
             W_dec *= FREE_DECODER_START
@@ -132,12 +133,26 @@ class SAE(nn.Module, ABC):
         return x @ self.W_enc + (bias[:, None] if self.lead else bias)
 
     def _check_input(self, x: Tensor) -> None:
+        self._check_alike("x", x)
         fits = x.ndim > len(self.lead) and x.shape[-1] == self.d_in
         if not fits or (self.lead and x.ndim > 2 and x.shape[-3] not in (1, self.n_instances)):
             wanted = f"[..., {self.d_in}]"
             if self.lead:
                 wanted = f"[batch, {self.d_in}] or [{self.n_instances}, batch, {self.d_in}]"
             raise ValueError(f"x has shape {list(x.shape)}; it must be {wanted}.")
+
+    def _check_alike(self, name: str, tensor: Tensor) -> None:
+        """Raise unless it can be multiplied with the weights, or autocast will see to that."""
+        validate.instance(name, tensor, Tensor)
+        W = self.W_dec
+        if tensor.device == W.device and (
+            tensor.dtype == W.dtype or torch.is_autocast_enabled(W.device.type)
+        ):
+            return
+        raise ValueError(
+            f"{name} is {tensor.dtype} on {tensor.device} and the SAE {W.dtype} on {W.device}; "
+            f"they must be alike: {name}.to(sae.W_dec)."
+        )
 
     @property
     def encoder(self) -> Encoder:
@@ -166,8 +181,12 @@ class SAE(nn.Module, ABC):
         self, z: Float[Tensor, "*n_instances batch d_sae"] | Codes | DenseCodes
     ) -> Float[Tensor, "*n_instances batch d_in"]:
         """Reconstruction z W_dec + b_dec."""
-        if not isinstance(z, Tensor):
+        if isinstance(z, (Codes, DenseCodes)):
             return z.decode(self.W_dec, self.b_dec)
+        self._check_alike("z", z)
+        if z.ndim < 1 + len(self.lead) or z.shape[-1] != self.d_sae:
+            wanted = ", ".join(map(str, (*self.lead, "...", self.d_sae)))
+            raise ValueError(f"z has shape {list(z.shape)}; it must be [{wanted}].")
         if z.ndim == 2 and not self.lead:
             return torch.addmm(self.b_dec, z, self.W_dec)
         return z @ self.W_dec + (self.b_dec[:, None] if self.lead else self.b_dec)
@@ -327,9 +346,14 @@ class SAE(nn.Module, ABC):
 
     @torch.no_grad()
     def instance(self, index: int) -> Self:
-        """Instance `index` of several as an SAE of its own, with copied weights."""
+        """Instance `index` of several as an SAE of its own, with copied weights.
+
+        Raises ValueError where there are no instances, IndexError for one that there is not.
+        """
         if self.n_instances is None:
             raise ValueError("This SAE has no instances; it was made with n_instances=None.")
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise TypeError(f"index is {index!r}; it must be a whole number.")
         if not -self.n_instances <= index < self.n_instances:
             raise IndexError(f"index is {index}; there are {self.n_instances} instances.")
         config = {
@@ -353,4 +377,5 @@ def squared_error(
     x_hat: Float[Tensor, "*n_instances batch d_in"],
 ) -> Float[Tensor, "*n_instances"]:
     """Mean over the batch of Σ_i (target_i - x̂_i)², per instance."""
+    validate.instance("target", target, Tensor), validate.instance("x_hat", x_hat, Tensor)
     return (target - x_hat).square().sum(dim=-1).mean(dim=-1)

@@ -68,7 +68,7 @@ def save(sae: SAE, folder: str | Path) -> Path:
         },
     }  # fmt: skip
     cfg[OURS]["sha256"] = _checksum(cfg, hashlib.sha256(weights))
-    folder = Path(folder)
+    folder = validate.path("folder", folder)
     text = json.dumps(cfg, indent=1, allow_nan=False)
     write_together({folder / WEIGHTS: weights, folder / CFG: text + "\n"})
     return folder
@@ -92,7 +92,7 @@ def load(folder: str | Path) -> SAE:
         FileNotFoundError: the folder or one of its files is missing.
         ValueError: a file is damaged or not what it should be; naming it, and what to do.
     """
-    folder = Path(folder)
+    folder = validate.path("folder", folder)
     cfg = _read_json(folder / CFG)
     with _opened(folder / WEIGHTS) as file:
         ours = OURS in cfg or OURS in (file.metadata() or {})

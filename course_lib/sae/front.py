@@ -40,8 +40,14 @@ def train_front(
     each coefficient steered to that l0. All are instances of one SAE. `settings` go to the
     constructor. A latent counts as dead after 50 batches without firing.
 
-    Returns the SAEs, [sparsity][seed], in evaluation mode.
+    Returns the SAEs, [sparsity][seed], in evaluation mode. Raises what the constructor and
+    `Trainer` raise, FloatingPointError where the loss is no number any more.
     """
+    validate.sequence("sparsities", sparsities)
+    validate.positive_int("n_seeds", n_seeds)
+    validate.positive_int("batch_size", batch_size)
+    if not (isinstance(architecture, type) and issubclass(architecture, SAE)):
+        raise TypeError(f"architecture is {architecture!r}; it must be a class of SAEs.")
     each = [k for k in sparsities for _ in range(n_seeds)]
     told = {"k": each} if architecture.coefficient is None else {}
     sae = architecture(d_in, d_sae, n_instances=len(each), seed=seed, **told, **settings)
@@ -103,6 +109,15 @@ def score_front(
     dictionary: Float[Tensor, "n_features d_in"],
 ) -> Front:
     """Score SAEs [sparsity][seed] on inputs whose features and dictionary are known."""
+    for line in validate.sequence("saes", saes):
+        for sae in validate.sequence("a line of saes", line):
+            validate.instance("an entry of saes", sae, SAE)
+    if not any(saes) or len({len(line) for line in saes}) > 1:
+        raise ValueError("saes is empty or ragged; give as many SAEs for each sparsity.")
+    validate.tensors(
+        "any", x=(x, "batch d_in"), features=(features, "batch n_features"),
+        dictionary=(dictionary, "n_features d_in"),
+    )  # fmt: skip
     rows = [[_scores(sae, x, features, dictionary) for sae in line] for line in saes]
     return Front(*torch.tensor(rows).permute(2, 0, 1))
 

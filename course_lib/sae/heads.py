@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from course_lib import validate
+from course_lib.sae.base import SAE
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-    from course_lib.sae.base import SAE
 
 
 def head_contributions(
@@ -29,6 +28,8 @@ def head_contributions(
 
     Raises ValueError when n_heads · d_head is not the SAE's d_in.
     """
+    validate.instance("sae", sae, SAE)
+    validate.tensors("alike", heads=(heads, "*places n_heads d_head"))
     rows = _by_head(sae.W_enc, sae, heads.shape[-2])
     center = sae.encoder.center
     if center is not None:
@@ -47,6 +48,13 @@ def source_contributions(
     Summed over heads and keys it is the pre-activation less what every input gets,
     `sae.encoder_bias`.
     """
+    validate.tensors(
+        "alike", pattern=(pattern, "*batch n_heads query key"),
+        values=(values, "*batch key n_heads d_head"),
+    )  # fmt: skip
+    validate.instance("sae", sae, SAE)
+    if validate.positive_int("latent", latent, 0) >= sae.d_sae:
+        raise ValueError(f"latent is {latent}; it must be below {sae.d_sae}.")
     row = _by_head(sae.W_enc, sae, pattern.shape[-3])[..., latent]  # [n_heads, d_head]
     along = torch.einsum("...khd,hd->...hk", values, row)
     return pattern * along[..., None, :]
@@ -54,6 +62,7 @@ def source_contributions(
 
 def head_shares(sae: SAE, n_heads: int) -> Float[Tensor, "d_sae n_heads"]:
     """The share of each latent's decoder that lies in each head: norms, divided by their sum."""
+    validate.instance("sae", sae, SAE)
     norms = _by_head(sae.W_dec.mT, sae, n_heads).norm(dim=1).mT
     return norms / norms.sum(dim=-1, keepdim=True)
 

@@ -63,6 +63,10 @@ def absorption(
     stands for the feature's direction and the activation's projection on it for its magnitude;
     here both are planted, and rates are per child.
     """
+    validate.tensors(
+        "any", z=(z, "batch d_sae"), features=(features, "batch n_features"),
+        W_dec=(W_dec, "d_sae d_in"), dictionary=(dictionary, "n_features d_in"),
+    )  # fmt: skip
     child, up = edges(parent)
     child, up = child.to(z.device), up.to(z.device)
     features, W_dec, dictionary = features.to(z), W_dec.to(z), dictionary.to(z)
@@ -103,6 +107,7 @@ def splitting(
     2023, "Towards Monosemanticity"; of the criterion: Chanin et al. 2024 (there F1 is that of a
     k-sparse probe).
     """
+    validate.tensors("any", z=(z, "batch d_sae"), features=(features, "batch n_features"))
     take_latents(z, features, torch.zeros(features.shape[-1], dtype=torch.long, device=z.device))
     active, on = (z != 0).float(), (features != 0).float()
     any_active = torch.zeros_like(on)

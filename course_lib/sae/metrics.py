@@ -39,6 +39,7 @@ def fvu(
     Raises ValueError for shapes that do not fit, entries that are not finite, and x that is
     constant: there is no variance to explain.
     """
+    validate.instance("x", x, Tensor), validate.instance("x_hat", x_hat, Tensor)
     if per_instance and x_hat.ndim == x.ndim + 1:
         x = x.expand(len(x_hat), *x.shape)
     if x.shape != x_hat.shape:
@@ -64,7 +65,7 @@ def reconstruction_bias(
     An offset that all inputs share hides the shrinkage of what varies: subtract it from both.
     NaN where all x̂ are zero. Where the truth is known, `shrinkage` says which latents shrink.
     """
-    validate.shape("x_hat", x_hat, x.shape)
+    validate.tensors("any", x=(x, "*batch d_in"), x_hat=(x_hat, "*batch d_in"))
     x, x_hat = _rows("x", x, False), _rows("x_hat", x_hat, False)
     return x_hat.square().sum() / (x_hat * x).sum()
 

@@ -68,10 +68,11 @@ def cosines(
     Raises ValueError when d_in differs or entries are not finite.
     """
     W_dec, dictionary = validate.finite("W_dec", W_dec), validate.finite("dictionary", dictionary)
-    if W_dec.ndim < 2 or dictionary.ndim < 2 or W_dec.shape[-1] != dictionary.shape[-1]:
+    empty = 0 in (*W_dec.shape, *dictionary.shape)
+    if empty or min(W_dec.ndim, dictionary.ndim) < 2 or W_dec.shape[-1] != dictionary.shape[-1]:
         raise ValueError(
             f"W_dec has shape {list(W_dec.shape)} and dictionary {list(dictionary.shape)}; they "
-            "must be [..., d_sae, d_in] and [..., n_features, d_in] with the same d_in."
+            "must be [..., d_sae, d_in] and [..., n_features, d_in] with the same d_in, none empty."
         )
     dtype = torch.promote_types(W_dec.dtype, dictionary.dtype)
     dtype = torch.promote_types(dtype, torch.float32)  # half precision is too coarse for cosines
@@ -163,6 +164,10 @@ def shrinkage(
     the inputs on which both are active: Σ z_j ‖W_dec,j‖ f / Σ f². NaN where they never are.
     Source of the effect: Wright & Sharkey 2024, "Addressing Feature Suppression in SAEs".
     """
+    validate.tensors(
+        "any", z=(z, "batch d_sae"), features=(features, "batch n_features"),
+        W_dec=(W_dec, "d_sae d_in"), latent=(latent, "n_features"),
+    )  # fmt: skip
     validate.shape("W_dec", W_dec, (z.shape[-1], "d_in"))
     written = take_latents(z, features, latent) * W_dec.norm(dim=-1)[latent.clamp_min(0)]
     f = torch.where(written != 0, features, 0)

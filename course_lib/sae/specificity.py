@@ -114,7 +114,8 @@ def near_duplicates(
 
     The most alike come first.
     """
-    validate.shape("z", z, ("n", len(validate.shape("W_dec", W_dec, ("d_sae", "d_in")))))
+    validate.finite("W_dec", W_dec), validate.finite("z", z)
+    validate.tensors("floating", z=(z, "n d_sae"), W_dec=(W_dec, "d_sae d_in"))
     validate.number("least", least, -1.0, 1.0)
     rows = torch.nn.functional.normalize(W_dec, dim=1)
     alive = (z > 0).any(dim=0)
@@ -148,8 +149,11 @@ def tell_apart(
     Args:
         first, second: activations. facts: any numbers from 0 on, such as tokens or kinds of words.
     """
+    validate.instance("generator", generator, Generator)
     validate.shape("second", second, (len(validate.shape("first", first, ("n",))),))
-    validate.shape("facts", facts, (len(first),))
+    validate.whole("facts", validate.shape("facts", facts, (len(first),)), 0)
+    for name, tensor in (("first", first), ("second", second)):
+        validate.finite(name, tensor)
     places = (first != second).nonzero()[:, 0]
     places = places[torch.randperm(len(places), generator=generator)]
     larger, fact = (first > second)[places], facts[places]

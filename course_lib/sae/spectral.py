@@ -87,6 +87,7 @@ class SpectralSAE(SAE):
         return pre + self.b_enc[..., None, None, :]
 
     def _check_input(self, x: Tensor) -> None:
+        self._check_alike("x", x)
         fits = x.ndim == 2 or (x.ndim == 3 and (len(x),) == self.lead)
         if not fits or x.shape[-1] < self.n_coordinates:
             wanted = " or ".join(f"[{n}batch, grid]" for n in ("", *(f"{n}, " for n in self.lead)))
@@ -147,6 +148,7 @@ def resample_grid(x: Float[Tensor, "*batch grid"], n_points: int) -> Float[Tenso
 
     Exact for functions without frequencies of half the coarser grid or above.
     """
+    validate.tensors("floating", x=(x, "*batch grid"))
     validate.positive_int("n_points", n_points)
     carried = (min(x.shape[-1], n_points) + 1) // 2
     spectrum = torch.fft.rfft(x, norm="forward")[..., :carried]

@@ -77,6 +77,13 @@ def downstream(
     Raises:
         ValueError: for shapes that do not fit, entries that are not finite, fewer than two inputs.
     """
+    validate.function("forward", forward)
+    validate.instance("generator", generator, Generator)
+    validate.whole("targets", targets)
+    validate.tensors(
+        "any", x=(x, "*batch d_in"), x_hat=(x_hat, "*batch d_in"),
+        targets=(targets, "*predictions"),
+    )  # fmt: skip
     validate.shape("x_hat", validate.finite("x_hat", x_hat), validate.finite("x", x).shape)
     rows = x.flatten(end_dim=-2) if x.ndim > 1 else x[None]
     if len(rows) < 2:

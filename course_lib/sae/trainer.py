@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from course_lib import files, parallel, runtime
+from course_lib import files, parallel, runtime, validate
 from course_lib.sae.base import SAE
 from course_lib.sae.batches import Batch, Data, axis_of, batches, shard_paths
 from course_lib.sae.learner import Learner, recipe
@@ -90,6 +90,7 @@ class Trainer:
         checkpoint_every: int = 1000,
         seed: int = 0,
     ) -> None:
+        validate.positive_int("steps", steps)
         self.recipe = recipe(
             steps=steps, batch_size=batch_size, accumulate=accumulate, lr=lr, lr_warmup=lr_warmup,
             lr_decay=lr_decay, sparsity_warmup=sparsity_warmup, target_l0=target_l0,
@@ -97,9 +98,11 @@ class Trainer:
             scale_activations=scale_activations, autocast=autocast, compile=compile,
             log_every=log_every or max(1, steps // 100), seed=seed,
         )  # fmt: skip
-        self.saes = [saes] if isinstance(saes, SAE) else list(saes)
+        self.saes = [saes] if isinstance(saes, SAE) else list(validate.sequence("saes", saes))
         if not self.saes:
             raise ValueError("saes is empty; give an SAE or a list of them.")
+        for sae in self.saes:
+            validate.instance("saes", sae, SAE)
         how = asdict(self.recipe)
         del how["accumulate"]  # another number of processes may need another one
         self.identity = {  # what must be equal for a checkpoint to fit
@@ -110,7 +113,7 @@ class Trainer:
         with parallel.processes():
             self._open()
         self.learners = [Learner(sae, self.recipe) for sae in self.saes]
-        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.checkpoint = None if checkpoint is None else validate.path("checkpoint", checkpoint)
         self.checkpoint_every = checkpoint_every
         self.steps, self.step, self.scale, self.finished = steps, 0, 1.0, False
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from course_lib import validate
+from course_lib import runtime, validate
 from course_lib.sae.selection import Encoder
 from course_lib.sae.topk import TopKSAE
 
@@ -63,7 +63,7 @@ class Transcoder(TopKSAE):
         self.skip = skip
         outputs = TopKSAE(
             self.d_out, d_sae, k, n_instances=n_instances, decoder_norm=decoder_norm,
-            seed=seed ^ OUTPUT_STREAM,
+            seed=runtime.checked_seed(seed) ^ OUTPUT_STREAM,
         )  # fmt: skip
         self.W_dec, self.b_dec = outputs.W_dec, outputs.b_dec
         W_skip = nn.Parameter(torch.zeros(*self.lead, d_in, self.d_out)) if skip else None

@@ -50,7 +50,8 @@ def same_latent(
     False in a split dictionary, and for a concept that is constant over the batch.
     """
     z_a, z_b = _pair(z_a, z_b)
-    validate.shape("features", validate.finite("features", features), (len(z_a), "n_features"))
+    features = validate.finite("features", features)
+    validate.shape("features", features, (len(z_a), "n_features"))
     f = _standard(features.to(z_a))
     best_a, best_b = ((f.T @ _standard(z)).argmax(dim=-1) for z in (z_a, z_b))
     return (best_a == best_b) & (f != 0).any(dim=0)
@@ -75,8 +76,11 @@ def retrieval_at_k(
 
 
 def _pair(a: Tensor, b: Tensor, names: tuple[str, str] = ("z_a", "z_b")) -> tuple[Tensor, Tensor]:
-    validate.shape(names[0], validate.finite(names[0], a), ("batch", "d"))
-    return a, validate.shape(names[1], validate.finite(names[1], b), a.shape)
+    a, b = validate.finite(names[0], a), validate.finite(names[1], b)
+    validate.shape(names[1], b, validate.shape(names[0], a, ("batch", "d")).shape)
+    if a.dtype != b.dtype:
+        raise ValueError(f"{names[0]} is {a.dtype} and {names[1]} {b.dtype}; they must be alike.")
+    return a, b
 
 
 def _standard(z: Tensor) -> Tensor:

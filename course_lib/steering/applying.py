@@ -78,6 +78,13 @@ def sweep(
         measure: from logits [cells, batch, ...] to what is kept, [cells, batch, ...]; None for all.
         rows: of a pass, at most; a cell is never split.
     """
+    validate.instance("model", model, nn.Module)
+    if validate.instance("inputs", inputs, Tensor).ndim == 0 or len(inputs) == 0:
+        raise ValueError(f"inputs has shape {list(inputs.shape)}; it must be [batch, ...].")
+    if measure is not None:
+        validate.function("measure", measure)
+    if where is not None:
+        validate.instance("where", where, Tensor)
     parts = []
     for cells, stack in _chunks(model, len(inputs), acts, strengths, n_prompt, where, rows):
         with stack:
@@ -113,6 +120,7 @@ def generate(
 
     Raises ValueError when a temperature above 0 comes without a generator.
     """
+    validate.instance("model", model, nn.Module)
     validate.positive_int("n_new", n_new)
     if validate.number("temperature", temperature, 0.0) > 0 and generator is None:
         raise ValueError("generator is None; give one to draw at a temperature above 0.")
@@ -173,11 +181,17 @@ def _chunks(
     rows: int,
 ) -> Iterator[tuple[int, AbstractContextManager[None]]]:
     """Some cells of the grid at a time: how many, and what is to be entered while they run."""
-    values = torch.as_tensor(strengths, dtype=torch.double)  # not rounded to single precision
+    try:  # in double precision, not rounded to single
+        values = torch.as_tensor(strengths, dtype=torch.double)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"strengths is {strengths!r}; it must be numbers.") from error
     values = validate.finite("strengths", values).flatten().tolist()
-    if not values or not acts:
+    if not values or not validate.sequence("acts", acts):
         raise ValueError("acts and strengths must name one at least.")
     for act in acts:
+        if not hasattr(act, "check"):
+            kind = type(act).__name__
+            raise TypeError(f"acts has a {kind}; each must be a SteeringVector or another act.")
         act.check(model)
     cells = [(number, value) for number in range(len(acts)) for value in values]
     at_once = max(1, validate.positive_int("rows", rows) // batch)

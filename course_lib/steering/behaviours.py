@@ -51,7 +51,7 @@ class Behaviour:
     def __post_init__(self) -> None:
         n = len(validate.shape("prompts", self.prompts, ("n", "seq")))
         for name in ("positive", "negative"):
-            given = getattr(self, name)
+            given = validate.instance(name, getattr(self, name), Tensor)
             if given.ndim == 1:
                 given = given.expand(n, -1)
             if given.ndim == 2:
@@ -101,6 +101,8 @@ def score(
     each layer. The contexts are the prompt of the acts' rules: what is said in one word is
     predicted at its last token, so that "answer" is the rule to choose, where "new" reaches none.
     """
+    validate.instance("model", model, nn.Module)
+    validate.instance("behaviour", behaviour, Behaviour)
     reading = _Reading(behaviour, behaviour.prompts)
     n_prompt = behaviour.prompts.shape[1]
     found = sweep(
@@ -112,6 +114,8 @@ def score(
 @torch.no_grad()
 def plain_score(model: nn.Module, behaviour: Behaviour, *, prompted: bool = False) -> Scores:
     """The same [n] without any act; with `prompted`, after the contexts that ask for it."""
+    validate.instance("model", model, nn.Module)
+    validate.instance("behaviour", behaviour, Behaviour)
     reading = _Reading(behaviour, behaviour.prompted if prompted else behaviour.prompts)
     return reading.scores(reading.log_prob(logits_of(model, reading.inputs)[None])[0])
 
@@ -129,6 +133,7 @@ def divergence(
 
     n_prompt: where the acts' rules ask for it; all tokens if None.
     """
+    validate.instance("model", model, nn.Module)
     with torch.no_grad():
         log_p = _log_softmax(logits_of(model, tokens))
     p = log_p.exp()
@@ -169,6 +174,7 @@ def story_behaviour(
 
     Raises ValueError for another state, or when no story fits.
     """
+    validate.instance("generator", generator, Generator)
     of_word = world.words.get(state)
     if of_word is None or not (of_word == validate.positive_int("value", value, 0)).any():
         raise ValueError(f"state is {state!r} and value {value}; no words of the world show it.")

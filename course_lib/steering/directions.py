@@ -61,6 +61,7 @@ def reading_vector_of_pairs(
     Args:
         h0, h1: states of class 0 and 1, row by row of one pair.
     """
+    validate.tensors("any", h0=(h0, "n d"), h1=(h1, "n d"))
     validate.shape("h1", h1, h0.shape)
     zero, one = _finite(h0), _finite(h1)
     return _sized(torch.linalg.svd(one - zero, full_matrices=False).Vh[0], zero, one, h0)
@@ -75,6 +76,8 @@ def logistic(
     zero, one = _classes(h, y)
     labels = [0] * len(zero) + [1] * len(one)
     both = torch.cat([zero, one]).numpy()
+    if validate.number("C", C, 0.0) == 0:
+        raise ValueError("C is 0; it must be above 0.")
     fit = LogisticRegression(C=C, tol=1e-8, max_iter=5000).fit(both, labels)
     return _sized(torch.from_numpy(fit.coef_[0]), zero, one, h)
 
@@ -112,6 +115,8 @@ def k_means(
 
     zero, one = _classes(h, y)
     both = torch.cat([zero, one]).numpy()
+    if validate.positive_int("seed", seed, 0) >= 2**32:
+        raise ValueError(f"seed is {seed}; it must be below 2**32.")
     centres = KMeans(2, n_init=10, random_state=seed).fit(both).cluster_centers_
     return _sized(torch.from_numpy(centres[1] - centres[0]).double(), zero, one, h)
 
@@ -147,6 +152,8 @@ def causal(direction: Float[Tensor, "*n d"], product: Any) -> Float[Tensor, "*n 
 
 def random_like(vector: Float[Tensor, " d"], generator: Generator) -> Float[Tensor, " d"]:
     """A vector of the same norm in a direction drawn evenly from all, by a generator of the CPU."""
+    validate.instance("generator", generator, Generator)
+    validate.tensors("any", vector=(vector, "d"))
     made = torch.randn(vector.shape, generator=generator, dtype=torch.double)
     return (made * (vector.double().norm().cpu() / made.norm())).to(vector)
 

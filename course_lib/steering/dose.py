@@ -58,6 +58,7 @@ def dose_response(
 
     Raises ValueError for no group, and groups that differ in size.
     """
+    validate.instance("model", model, nn.Module)
     sizes = sorted({len(group) for group in groups})
     if len(sizes) != 1:
         raise ValueError(f"groups have {sizes} contexts; there must be groups, all of one size.")
@@ -71,6 +72,7 @@ def share_interval(won: Bool[Tensor, "*cells n"], level: float = 0.95) -> Float[
 
     A bootstrap of n successes in n says [1, 1]; this one says how far below 1 the share may be.
     """
+    validate.tensors("any", won=(won, "*cells n"))
     if won.dtype != torch.bool or won.ndim < 1 or not won.shape[-1]:
         raise ValueError(
             f"won has dtype {won.dtype} and shape {list(won.shape)}; it must be bool, [..., n]."

@@ -158,6 +158,8 @@ def evaluate(
 
     Raises ValueError for strengths that do not rise from above 0.
     """
+    validate.instance("model", model, nn.Module)
+    validate.instance("behaviour", behaviour, Behaviour)
     values = validate.finite("strengths", strengths).float().flatten()
     if len(values) == 0 or values[0] <= 0 or (values.diff() <= 0).any():
         raise ValueError(f"strengths is {values.tolist()}; they must be above 0 and rise.")
@@ -227,6 +229,7 @@ def interval(
 
 def estimate(values: Float[Tensor, " n"]) -> tuple[float, float, float]:
     """Mean, and the ends of its interval."""
+    validate.tensors("floating", values=(values, "n"))
     return (values.mean().item(), *interval(values).tolist())
 
 

@@ -48,6 +48,7 @@ def find_vectors(
     Raises ValueError for an unknown method or site, labels that do not fit, or a class that is
     missing.
     """
+    validate.instance("model", model, nn.Module)
     if not callable(method):
         method = METHODS[validate.choice("method", method, tuple(METHODS))]
     named = [sites] if isinstance(sites, str) else list(sites)
@@ -81,6 +82,7 @@ def vector_at(
     rule: TokenRule = EVERYWHERE,
 ) -> SteeringVector:
     """Any direction, such as a probe's or a Riesz map's, as a steering vector of this model."""
+    validate.instance("model", model, nn.Module)
     return SteeringVector(direction, site, name, source, rule, weights=fingerprint(model))
 
 
@@ -104,6 +106,7 @@ def from_latent(
 
     Raises ValueError when the SAE has no such latent, or several instances.
     """
+    validate.instance("model", model, nn.Module)
     rows = validate.shape("W_dec", sae.W_dec, ("d_sae", "d_in"))
     source = f"latent {latent} of a {type(sae).__name__}"
     made = vector_at(model, site, rows[_index(latent, len(rows))], source=source, name=name)
@@ -129,6 +132,8 @@ def from_neurons(
         W_out: of the MLP; `model.blocks[i].mlp.down.weight` of our GPT.
         neurons: how much of each.
     """
+    validate.instance("model", model, nn.Module)
+    validate.tensors("alike", W_out=(W_out, "d_model d_mlp"), neurons=(neurons, "d_mlp"))
     validate.shape("neurons", neurons, (W_out.shape[-1],))
     return vector_at(model, site, W_out.detach() @ neurons, source=source, name=name, rule=rule)
 

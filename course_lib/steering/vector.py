@@ -49,7 +49,8 @@ class SteeringVector:
     axis: int = -1
 
     def __post_init__(self) -> None:
-        validate.shape("vector", validate.finite("vector", self.vector), ("d",))
+        vector = validate.finite("vector", validate.instance("vector", self.vector, Tensor))
+        validate.shape("vector", vector, ("d",))
         object.__setattr__(self, "vector", self.vector.detach())
         validate.number("scale", self.scale)
 
@@ -68,10 +69,12 @@ class SteeringVector:
         self, x: Float[Tensor, "*places d"], strength: float | Float[Tensor, "*#places 1"] = 1.0
     ) -> Float[Tensor, "*places d"]:
         """x + strength · δ."""
+        validate.instance("x", x, Tensor)
         return x + strength * self.delta.to(x)
 
     def along(self, x: Float[Tensor, "*places d"]) -> Float[Tensor, "*places"]:
         """x's coordinate along the vector: what it reads, in the units of the activations."""
+        validate.instance("x", x, Tensor)
         return x @ self.unit().delta.to(x)
 
     def opposite(self) -> SteeringVector:
@@ -133,13 +136,16 @@ class SteeringVector:
 
     def cos(self, other: SteeringVector) -> float:
         """The cosine of the angle between the two."""
+        validate.instance("other", other, SteeringVector)
         return torch.cosine_similarity(self.delta, other.delta, dim=0).item()
 
     @staticmethod
     def mean(vectors: Sequence[SteeringVector]) -> SteeringVector:
         """The mean of several vectors of one place. Raises ValueError for none."""
-        if not vectors:
+        if not len(validate.sequence("vectors", vectors)):
             raise ValueError("vectors is empty; give one at least.")
+        for vector in vectors:
+            validate.instance("a vector", vector, SteeringVector)
         total = vectors[0]
         for vector in vectors[1:]:
             total = total + vector
@@ -154,6 +160,7 @@ class SteeringVector:
         return replace(self, vector=self.delta + sign * other.delta, scale=1.0, source=source)
 
     def _check_same(self, other: SteeringVector) -> None:
+        validate.instance("other", other, SteeringVector)
         for name in SAME:
             if getattr(self, name) != getattr(other, name):
                 raise ValueError(
@@ -193,7 +200,12 @@ class SteeringVector:
         """
         from safetensors.torch import load as unpacked
 
-        path = Path(path)
+        path = validate.path("path", path)
+        for ending in (".safetensors", ".json"):
+            if not _ending(path, ending).is_file():
+                raise FileNotFoundError(
+                    f"{_ending(path, ending)} is not there; a vector is two files."
+                )
         content = _ending(path, ".safetensors").read_bytes()
         try:
             card = files.unseal(json.loads(_ending(path, ".json").read_text(encoding="utf-8")))
@@ -205,7 +217,7 @@ class SteeringVector:
             return cls(unpacked(content)["vector"], tokens=rule, **card)
         except files.Newer as error:
             raise files.Newer(f"{path}.json cannot be read: {error}.") from None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except Exception as error:  # whatever is wrong with what the files say
             raise ValueError(f"{path} holds no whole steering vector: {error}.") from error
 
 
@@ -233,6 +245,8 @@ def shared_axis(a: SteeringVector, b: SteeringVector) -> Shared:
     It is the bisector of the two, or of one and the other's opposite where they point apart; its
     sign is a's. Source: the split of intrinsic and prompted value vectors in arXiv:2509.24319.
     """
+    validate.instance("a", a, SteeringVector)
+    validate.instance("b", b, SteeringVector)
     a._check_same(b)
     pair = torch.stack([a.unit().delta, b.unit().delta])
     axis = torch.linalg.svd(pair.double(), full_matrices=False).Vh[0].to(a.vector)

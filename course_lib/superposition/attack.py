@@ -21,6 +21,7 @@ def attack_gain(model: ToyModel) -> Float[Tensor, "n_instances n_features"]:
     For a tied model it is |W_i|² / sqrt(D_i), with D_i of `feature_dimensionality`: a feature
     with the tenth part of a dimension is sqrt(10) times as easy to push as one with its own.
     """
+    validate.instance("model", model, ToyModel)
     return _linear_map(model).norm(dim=-2)
 
 
@@ -42,11 +43,12 @@ def optimal_l2_attack(
         ValueError: for a model with hidden="relu" (its output is not of that form), a feature out
             of range, a negative epsilon or a wrong shape of x.
     """
+    validate.instance("model", model, ToyModel)
     feature = validate.positive_int("feature", feature, minimum=0)
     if feature >= model.n_features:
         raise ValueError(f"feature is {feature}; it must be below {model.n_features}.")
     epsilon = validate.number("epsilon", epsilon, 0.0)
-    validate.shape("x", x, (model.n_instances, "batch", model.n_features))
+    validate.tensors("alike", x=(x, "n batch n_features"), W=(model.W, "n n_features d_hidden"))
     column = _linear_map(model)[..., feature]
     norm = column.norm(dim=-1, keepdim=True)
     delta = (epsilon * column / norm.where(norm > 0, 1.0))[:, None].expand_as(x)
@@ -68,6 +70,8 @@ def vulnerability(
     and after. Source: as `optimal_l2_attack`; the paper divides by the same difference of a model
     without superposition instead of epsilon².
     """
+    validate.instance("model", model, ToyModel)
+    validate.tensors("floating", x=(x, "n_instances batch n_features"))
     if validate.number("epsilon", epsilon, 0.0) == 0:
         raise ValueError("epsilon is 0; it must be above 0.")
 

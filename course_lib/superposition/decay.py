@@ -28,6 +28,8 @@ def signed_decay_(
 
     Raises ValueError where lr |decay| exceeds 1, a step that would overshoot.
     """
+    validate.tensors("floating", W=(W, "*batch n_features d_hidden"))
+    lr = validate.number("lr", lr)
     decay = validate.finite("decay", decay).to(W)
     if (lr * decay.abs() > 1).any():
         raise ValueError(

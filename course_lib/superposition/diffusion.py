@@ -19,11 +19,13 @@ NOISE_RATE = 0.1, 20.0
 
 def noise_rate(t: float) -> float:
     """β(t) = g(t)², linear in t, of the noising process dx = -½ β x dt + √β dW, t from 0 to 1."""
+    t = validate.number("t", t) if not isinstance(t, Tensor) else t
     return NOISE_RATE[0] + (NOISE_RATE[1] - NOISE_RATE[0]) * t
 
 
 def signal(t: float) -> float:
     """α(t), what is left of the data at time t: x_t = α x_0 + √(1 - α²) ε. 1 at t = 0."""
+    t = validate.number("t", t)
     low, high = NOISE_RATE
     return math.exp(-0.5 * (low * t + 0.5 * (high - low) * t * t))
 

@@ -28,6 +28,7 @@ def represented_fraction(
     W: Float[Tensor, "*batch n_features d_hidden"], threshold: float = REPRESENTED_NORM
 ) -> Float[Tensor, "*batch"]:
     """Share of features whose row norm exceeds `threshold`: stored at all, whatever the angle."""
+    validate.number("threshold", threshold)
     return (_weights(W).norm(dim=-1) > threshold).float().mean(dim=-1)
 
 
@@ -41,8 +42,13 @@ def unrepresented_mass(
     Each costs E x² when it is on and its output stays at 0, so E x² times this is the loss of a
     model that rebuilds all others exactly. Source: Liu, Liu & Gore 2025, weak superposition.
     """
-    silent = _weights(W).norm(dim=-1) <= threshold
-    return (validate.probability("probability", probability) * silent).sum(dim=-1)
+    silent = _weights(W).norm(dim=-1) <= validate.number("threshold", threshold)
+    probability = validate.probability("probability", probability)
+    if probability.shape[-1:] not in (silent.shape[-1:], ()):
+        raise ValueError(
+            f"probability has shape {list(probability.shape)}; W has {silent.shape[-1]} features."
+        )
+    return (probability * silent).sum(dim=-1)
 
 
 def interference(
@@ -73,6 +79,7 @@ def dimensions_per_feature(
     W: Float[Tensor, "*batch n_features d_hidden"],
 ) -> Float[Tensor, "*batch"]:
     """D* = d_hidden / |W|_F², the paper's average share of a dimension per represented feature."""
+    validate.tensors("any", W=(W, "*batch n_features d_hidden"))
     return W.shape[-1] / _weights(W).square().sum(dim=(-2, -1))
 
 

@@ -30,6 +30,8 @@ def monotonicity_violations(
     weights and activations that never fall the share is 0: Wang et al. 2022, "Why do networks have
     inhibitory/negative connections?", on non-negative networks being order-preserving.
     """
+    validate.function("network", network)
+    validate.instance("generator", generator, Generator)
     shape = (validate.positive_int("n_pairs", n_pairs), validate.positive_int("d_in", d_in))
     lower = 2 * torch.rand(shape, generator=generator) - 1
     upper = lower + torch.rand(shape, generator=generator)

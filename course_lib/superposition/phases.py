@@ -43,9 +43,10 @@ def classify_phase(
 
     A feature counts as stored when |W_i| exceeds `threshold`.
     """
-    validate.finite("W", W)
+    validate.finite("W", validate.instance("W", W, Tensor))
     if W.shape[-2:] != (2, 1):
         raise ValueError(f"W has shape {list(W.shape)}; it must be [..., 2, 1].")
+    validate.number("threshold", threshold)
     first, second = (W[..., 0].abs() > threshold).unbind(dim=-1)
     phase = torch.full(first.shape, -1, dtype=torch.long, device=W.device)
     phase[first & ~second] = 0

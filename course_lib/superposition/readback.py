@@ -34,6 +34,7 @@ def orthogonal_matching_pursuit(
     """
     validate.shape("W", validate.finite("W", W), ("n_features", "d_hidden"))
     validate.shape("x", validate.finite("x", x), ("batch", W.shape[-1]))
+    validate.tensors("alike", x=(x, "batch d_hidden"), W=(W, "n_features d_hidden"))
     if validate.positive_int("k", k) > min(W.shape):
         raise ValueError(f"k is {k}; for {len(W)} rows in {W.shape[1]} dimensions it must be at "
                          f"most {min(W.shape)}.")  # fmt: skip
@@ -82,11 +83,13 @@ def ista(
 
     Raises ValueError for shapes that do not fit, entries that are not finite, and λ below 0.
     """
+    validate.instance("x", x, Tensor), validate.instance("W", W, Tensor)
     if W.ndim < 2 or x.shape[:-2] != W.shape[:-2] or x.shape[-1:] != W.shape[-1:]:
         raise ValueError(f"x has shape {list(x.shape)} and W {list(W.shape)}; they must be "
                          "[..., rows, d_hidden] and [..., n_features, d_hidden].")  # fmt: skip
-    validate.finite("W", W)
-    validate.finite("x", x)
+    for name, tensor in (("W", W), ("x", x)):
+        validate.finite(name, tensor)
+    validate.tensors("alike", x=(x, "*any rows d_hidden"), W=(W, "*any n_features d_hidden"))
     penalty = validate.number("l1_coefficient", l1_coefficient, 0.0)
     largest = torch.linalg.matrix_norm(W, 2).square()[..., None, None]
     rate = 1 / largest.where(largest > 0, 1.0)

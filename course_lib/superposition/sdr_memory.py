@@ -130,4 +130,5 @@ def code_overlap(
     a: Int[Tensor, "*batch n_modules"], b: Int[Tensor, "*batch n_modules"]
 ) -> Float[Tensor, "*batch"]:
     """The share of modules in which two codes have the same winner; 1 / K for random codes."""
+    validate.tensors("any", a=(a, "*batch n_modules"), b=(b, "*batch n_modules"))
     return (a == b).float().mean(dim=-1)

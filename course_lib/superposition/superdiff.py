@@ -45,6 +45,8 @@ def ito_increment(
     ⟨dx, s⟩ + (∇·f + ⟨f - ½ g² s, s⟩) dt with f = -½ β x, g² = β. Source: Skreta et al. 2025,
     theorem 1. It holds when dx has the noise √β dW in every direction, independent of the drift.
     """
+    for name, tensor in (("dx", dx), ("x", x), ("score", score)):
+        validate.instance(name, tensor, Tensor)
     beta = noise_rate(t)
     drift = -0.5 * beta * (x + score)
     return (dx * score).sum(dim=-1) + ((drift * score).sum(dim=-1) - 0.5 * beta * x.shape[-1]) * dt
@@ -81,8 +83,13 @@ def superdiff_sample(
     Raises:
         ValueError: naming the argument, its value and what is allowed.
     """
+    validate.instance("generator", generator, Generator)
     validate.choice("mode", mode, MODES)
     validate.positive_int("steps", steps)
+    for model in validate.sequence("models", models):
+        validate.instance("an entry of models", model, GaussianMixtureScore)
+    temperature = validate.number("temperature", temperature)
+    validate.sequence("keep", keep)
     if not models or (mode.startswith("and") and len(models) != 2):
         raise ValueError(f"models has {len(models)} entries; {mode!r} needs "
                          f"{'two' if mode.startswith('and') else 'at least one'}.")  # fmt: skip
@@ -149,6 +156,9 @@ def and_weights(
     Itô's formula counts on is not there. `bend` = nᵀ(H_1 - H_2) n pays it back, with a step along n
     that is never longer than four standard deviations of the noise.
     """
+    validate.instance("scores", scores, Tensor), validate.instance("noise", noise, Tensor)
+    if len(scores) != 2:
+        raise ValueError(f"scores has shape {list(scores.shape)}; it must be [2, ..., d].")
     gap = scores[0] - scores[1]
     length = gap.square().sum(dim=-1).clamp(min=1e-12)
     most = 4 * (length / variance) ** 0.5

@@ -37,6 +37,10 @@ def reconstruction_loss(
 
     Source: Elhage et al. 2022, section 2 (there x̂ is x').
     """
+    validate.tensors(
+        "floating", x_hat=(x_hat, "n_instances batch n_features"),
+        target=(target, "n_instances batch n_features"),
+    )  # fmt: skip
     return (importance * (target - x_hat).square()).sum(dim=-1).mean(dim=-1)
 
 

@@ -1,0 +1,108 @@
+"""Is what a call does with hostile arguments all right? It returns, or it says what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import inspect
+import io
+import os
+import resource
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch._dynamo  # or the first optimiser does it, in the middle of a call  # noqa: F401
+
+import course_lib
+
+LIBRARY = str(Path(course_lib.__file__).parent)
+SECONDS, IMPATIENT = 5.0, 0.1
+MEMORY = 4 * 2**30  # bytes that a call may add
+NO_MEMORY = ("can't allocate memory", "not enough memory", "Storage size calculation overflowed")
+FEWEST_WORDS = 3
+
+
+class Hang(BaseException):
+    """The call took too long."""
+
+
+def complaint(
+    call: Callable[[], Any], documentation: str = "", *, patient: bool = True
+) -> str | None:
+    """What is wrong with how the call ends, None if nothing.
+
+    It may return, or raise a ValueError or TypeError, or another error that its documentation
+    names; and the error must come from a `raise` of course_lib and hold a sentence. A call that
+    was asked for something huge (`patient` False) may also run on, or be refused the memory.
+    """
+    try:
+        with quiet(), at_most(SECONDS if patient else IMPATIENT):
+            call()
+    except Hang:
+        return f"no answer in {SECONDS:g} s" if patient else None
+    except Exception as error:
+        if not patient and any(words in str(error) for words in NO_MEMORY):
+            return None
+        kind = type(error).__name__
+        if not isinstance(error, (ValueError, TypeError)) and kind not in documentation:
+            return f"{kind}: {error}"
+        if not raised_by_us(error):
+            return f"{kind} from {_where(error)}: {error}"
+        if len(str(error).split()) < FEWEST_WORDS:
+            return f"{kind} without a sentence: {error}"
+    return None
+
+
+def raised_by_us(error: BaseException) -> bool:
+    """Whether a `raise` statement of course_lib raised it, and not Python, torch or another."""
+    innermost = error.__traceback__
+    while innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    code = innermost.tb_frame.f_code
+    raised = code.co_code[innermost.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return raised and code.co_filename.startswith(LIBRARY)
+
+
+def _where(error: BaseException) -> str:
+    frames = inspect.getinnerframes(error.__traceback__, context=0)
+    ours = [f for f in frames if f.filename.startswith(LIBRARY)] or frames
+    return f"{os.path.relpath(ours[-1].filename, LIBRARY)}:{ours[-1].lineno}"
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without what the call prints and warns of."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise Hang if the block takes longer."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def little_memory() -> Iterator[None]:
+    """Whatever would take more than MEMORY is refused by the system, and harms nobody."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -1,0 +1,58 @@
+"""Readers of files take whatever bytes there are: they read them, or say what is wrong."""
+
+import time
+from random import Random
+
+import pytest
+import yaml
+
+from tests.fuzz import judge
+from tests.fuzz.judge import little_memory
+from tests.fuzz.mutation import mutated, pack, unpack
+from tests.fuzz.readers import READERS, Reader, folder
+from tests.project import tree
+
+INPUTS = 300
+
+
+@pytest.fixture(autouse=True)
+def _little_memory():
+    with little_memory():
+        yield
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_right_files_are_read(name):
+    for write in READERS[name].write:
+        with folder() as path:
+            write(path)
+            READERS[name].read(path)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_files_are_read_or_refused_in_a_sentence(name):
+    reader, random = READERS[name], Random(0)
+    seeds = reader.seeds()
+    for number in range(INPUTS):
+        parts = mutated(random.choice(seeds), random)
+        assert reader.judge(pack(parts)) is None, (number, parts)
+
+
+def test_files_come_back_as_they_were_packed():
+    parts = [b"one", b"", b"\x00two"]
+    assert unpack(pack(parts), 3) == parts
+    assert unpack(b"", 2) == [b"", b""]
+
+
+def test_a_reader_that_fails_otherwise_is_found(monkeypatch):
+    broken = Reader(("file",), lambda path: {}[path.name], [lambda path: None])
+    assert "KeyError" in broken.judge(b"")
+    slow = Reader(("file",), lambda path: time.sleep(60), [lambda path: None])
+    monkeypatch.setattr(judge, "SECONDS", 0.1)
+    assert "no answer" in slow.judge(b"")
+
+
+def test_the_nightly_run_reads_with_every_reader():
+    text = (tree.ROOT / ".github" / "workflows" / "nightly.yml").read_text(encoding="utf-8")
+    matrix = yaml.safe_load(text)["jobs"]["readers"]["strategy"]["matrix"]
+    assert matrix["reader"] == list(READERS)
