@@ -98,8 +98,9 @@ def _numbers(path: Path, store: Tag) -> int:
 
 
 def _pictures(path: Path) -> set[Path]:
-    sources = (tag.get("src", "") for tag in _parse(path).find_all("img"))
-    found = ((path.parent / unquote(source)).resolve() for source in sources if source)
+    sources = (urlsplit(tag.get("src", "")) for tag in _parse(path).find_all("img"))
+    files = (unquote(source.path) for source in sources if not source.scheme and source.path)
+    found = ((path.parent / file).resolve() for file in files)
     return {picture for picture in found if picture.is_file()}
 
 

@@ -51,6 +51,13 @@ def test_a_heavy_picture_counts_for_its_page_once(tmp_path):
     assert "index.html: weighs" in fault
 
 
+def test_a_picture_inside_the_page_counts_as_page(tmp_path):
+    picture = f'<img alt="A line" src="data:image/svg+xml;base64,{"A" * 900}">'
+    (tmp_path / "index.html").write_text(PAGE.format(picture))
+    assert pages.faults(tmp_path) == []
+    assert "index.html: weighs" in pages.heavy(tmp_path, limit=900)[0]
+
+
 def test_numbers_that_are_loaded_later_count_and_must_exist(tmp_path):
     (tmp_path / "x.js").write_text("1," * 600)
     data = "<script type='application/json' data-src='{}'></script>"
