@@ -1,4 +1,4 @@
-"""Train and watch: buttons for a reader, a still picture without one, the trainer's own learning."""
+"""Train and watch: buttons for a reader, a still picture without one, one way of learning."""
 
 import asyncio
 import base64
