@@ -199,7 +199,7 @@ def function(name: str, value: Any) -> None:
 def sequence(name: str, value: Any) -> Any:
     """Return `value` if it is a list, a tuple, a range or the like, else raise TypeError."""
     listed = isinstance(value, Iterable) and isinstance(value, Sized)
-    if not listed or isinstance(value, (str, bytes)):
+    if not listed or isinstance(value, (str, bytes)) or getattr(value, "ndim", 1) == 0:
         raise TypeError(f"{name} is of type {type(value).__name__}; it must be a list.")
     return value
 

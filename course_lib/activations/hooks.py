@@ -42,7 +42,7 @@ def record(
     Raises:
         TypeError, ValueError: no such site.
     """
-    if not isinstance(sites, Iterable):
+    if not isinstance(sites, (Site, Iterable)) or getattr(sites, "ndim", 1) == 0:
         raise TypeError(f"sites is {sites!r}; it must be the name of a site, or several.")
     names = [sites] if isinstance(sites, (str, Site)) else list(sites)
     found = {str(name): find(model, name) for name in names}

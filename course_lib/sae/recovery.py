@@ -164,10 +164,8 @@ def shrinkage(
     the inputs on which both are active: Σ z_j ‖W_dec,j‖ f / Σ f². NaN where they never are.
     Source of the effect: Wright & Sharkey 2024, "Addressing Feature Suppression in SAEs".
     """
-    validate.tensors(
-        "any", z=(z, "batch d_sae"), features=(features, "batch n_features"),
-        W_dec=(W_dec, "d_sae d_in"), latent=(latent, "n_features"),
-    )  # fmt: skip
+    validate.tensors("any", z=(z, "batch d_sae"), features=(features, "batch n_features"))
+    validate.tensors("any", latent=(latent, "n_features"))
     validate.shape("W_dec", W_dec, (z.shape[-1], "d_in"))
     written = take_latents(z, features, latent) * W_dec.norm(dim=-1)[latent.clamp_min(0)]
     f = torch.where(written != 0, features, 0)

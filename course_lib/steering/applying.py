@@ -186,7 +186,7 @@ def _chunks(
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"strengths is {strengths!r}; it must be numbers.") from error
     values = validate.finite("strengths", values).flatten().tolist()
-    if not values or not validate.sequence("acts", acts):
+    if not values or not len(validate.sequence("acts", acts)):
         raise ValueError("acts and strengths must name one at least.")
     for act in acts:
         if not hasattr(act, "check"):
