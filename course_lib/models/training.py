@@ -82,7 +82,7 @@ class Trainer:
             fast: on CUDA.
         log_every: steps between rows of `history`; None for about a hundred rows.
         checkpoint: file to save to every `checkpoint_every` steps, on Ctrl-C and at the end;
-            if it exists when `fit` begins, training goes on from it.
+            if it exists when `fit` begins, training goes on from it. One run at a time writes it.
         snapshots: steps after which to keep the weights, 0 for those at the start: beside the
             checkpoint, as `snapshot_path` says.
         seed: of the stream of batches.

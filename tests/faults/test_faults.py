@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -219,3 +220,13 @@ def test_what_a_killed_run_left_half_written_goes_with_the_next_run(tmp_path):
         assert not torn.exists() and other.exists() and (tmp_path / ".run.pt.lock").exists()
     files.remove_torn(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_belong_together_are_written_by_one_run_at_a_time(tmp_path):
+    first, last = tmp_path / "weights", tmp_path / "cfg"
+    for path in (first, last):
+        path.with_name(f".{path.name}.abcd1234.torn").write_text("half")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: files.write_together({first: f"{n}", last: f"{n}"}), range(40)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cfg", "weights"]
+    assert first.read_text() == last.read_text()

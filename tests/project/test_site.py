@@ -141,7 +141,7 @@ def test_wrong_answers_are_tried_once_and_again_when_the_library_changes(book, m
 
 def test_an_unknown_generated_region_is_an_error_that_lists_the_known_ones(book):
     with pytest.raises(
-        ValueError, match=r"'price'; use one of \['benchmarks', 'chapters', 'checks'"
+        ValueError, match=r"'price'; use one of \['alarms', 'benchmarks', 'chapters'"
     ):
         tables.fill("<!-- generated: price --><!-- end -->", book, Path("book/intro.md"))
 
