@@ -23,6 +23,26 @@ def test_a_page_fits_on_paper(name, open_page):
         assert "antipodal" in "".join(sheet.extract_text() for sheet in book.pages)
 
 
+INK = """() => {
+    const folded = [...document.querySelectorAll("main details")];
+    for (const details of folded) { details.open = false; details.offsetHeight; }
+    for (const details of folded) details.open = true;
+    return folded.flatMap(details => [...details.querySelectorAll("pre")]).map(code => {
+        let ink = 1;
+        for (let e = code; e; e = e.parentElement) ink *= Number(getComputedStyle(e).opacity);
+        return ink;
+    });
+}"""
+
+
+def test_answers_that_were_just_unfolded_are_printed_in_full_ink(open_page):
+    page, _ = open_page("solutions/02_toy_models.html")
+    page.emulate_media(media="print")
+    ink = page.evaluate(INK)
+    page.context.close()
+    assert len(ink) > 6 and set(ink) == {1}
+
+
 def test_what_would_be_cut_off_is_named(open_page, tmp_path):
     file = tmp_path / "page.html"
     file.write_text(WIDE)
