@@ -29,17 +29,17 @@ CPU_GROUPS = 4  # groups to share out among threads, if there are as many instan
 
 
 def reconstruction_loss(
-    x_hat: Float[Tensor, "n_instances batch n_features"],
-    target: Float[Tensor, "n_instances batch n_features"],
+    x_hat: Float[Tensor, "*n_instances batch n_features"],
+    target: Float[Tensor, "*n_instances batch n_features"],
     importance: float | Float[Tensor, "*#n_instances 1 #n_features"] = 1.0,
-) -> Float[Tensor, " n_instances"]:
+) -> Float[Tensor, " *n_instances"]:
     """Mean over the batch of Σ_i importance_i (x_i - x̂_i)², per instance.
 
     Source: Elhage et al. 2022, section 2 (there x̂ is x').
     """
     validate.tensors(
-        "floating", x_hat=(x_hat, "n_instances batch n_features"),
-        target=(target, "n_instances batch n_features"),
+        "floating", x_hat=(x_hat, "*n_instances batch n_features"),
+        target=(target, "*n_instances batch n_features"),
     )  # fmt: skip
     return (importance * (target - x_hat).square()).sum(dim=-1).mean(dim=-1)
 

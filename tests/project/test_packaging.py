@@ -56,8 +56,8 @@ def test_what_the_project_imports_is_in_the_lock():
     ours = {"course_lib", "tools", "tests"} | set(sys.stdlib_module_names)
     for folder in ("book/extension", "benchmarks", "course_lib/grading"):
         ours |= {path.stem for path in (tree.ROOT / folder).glob("*.py")}
-    # Other libraries, measured where they are installed.
-    ours |= {"dictionary_learning", "overcomplete", "sae_lens", "sparsify", "triton"}
+    # Other libraries, measured or used where they are installed.
+    ours |= {"dictionary_learning", "overcomplete", "sae_lens", "sparsify", "triton", "atheris"}
     distributions = packages_distributions()
     for name in tree.files():
         if name.suffix != ".py":
