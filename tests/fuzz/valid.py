@@ -154,6 +154,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "claims.claim.name": lambda: "02_toy_models.none",
     "claims.claim.expected": lambda: (0.0, None),
     "claims.stored_runs.name": lambda: "02_toy_models.none",
+    "claims.runs_table.chapter": lambda: "07_sae_family",
     "claims.stored_tuning.chapter": lambda: "07_sae_family",
     "study.compare.outcomes": lambda: [1.0],
     "study.write_page.path": lambda: folder() / "page.html",
