@@ -65,6 +65,8 @@ def _json(data: bytes, random: Random) -> bytes:
         value = json.loads(data)
     except (ValueError, RecursionError):
         return _bytes(data, random)
+    if not isinstance(value, (dict, list)):
+        return _bytes(data, random)
     _change(value, random)
     try:
         return json.dumps(value).encode("utf-8", "surrogatepass")
@@ -72,10 +74,10 @@ def _json(data: bytes, random: Random) -> bytes:
         return data
 
 
-def _change(value: Any, random: Random) -> None:
+def _change(value: dict | list, random: Random) -> None:
     """Change something inside of a list or a dict."""
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-    if not isinstance(value, (dict, list)) or not keys:
+    if not keys:
         return
     key = random.choice(keys)
     if isinstance(value[key], (dict, list)) and value[key] and random.random() < 0.8:
@@ -85,7 +87,7 @@ def _change(value: Any, random: Random) -> None:
         del value[key]
     elif what == 1 and isinstance(value, dict):
         value[random.choice((*keys, "other"))] = value.pop(key)
-    elif what == 2 and isinstance(value[key], (int, float)) and not isinstance(value[key], bool):
+    elif what == 2 and type(value[key]) in (int, float) and abs(value[key]) < 2**64:
         value[key] = random.choice((value[key] + 1, -value[key], value[key] * 2, float(value[key])))
     else:
         value[key] = random.choice((*VALUES, value[random.choice(keys)] if what > 3 else None))
