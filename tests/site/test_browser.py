@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests import browser
 from tools.browser import WAKE
 
 CHAPTER = "book/1_superposition/02_toy_models.html"
@@ -52,12 +51,11 @@ def test_a_picture_loads_its_numbers_when_it_comes_near_the_screen(open_page):
     assert faults == []
 
 
-def test_a_picture_moves_on_a_page_that_was_opened_from_disk(site):
-    with browser.launched() as chromium:
-        page = chromium.new_page()
-        page.goto((site / CHAPTER).as_uri())
-        page.evaluate(WAKE)
-        assert page.locator(".course-explorable svg").count() >= 1
+def test_a_picture_is_drawn_on_a_page_that_was_opened_from_disk(open_page, site):
+    page, _ = open_page(CHAPTER, wake=False)
+    page.goto((site / CHAPTER).as_uri())
+    page.evaluate(WAKE)
+    assert page.locator(".course-explorable svg").count() >= 1
 
 
 def test_a_picture_whose_numbers_are_lost_says_so(open_page, site):
