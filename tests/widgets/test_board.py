@@ -11,7 +11,6 @@ from course_lib.data import TorusGame
 from course_lib.probes.boards import every_edit
 from course_lib.runtime import generator
 from course_lib.widgets import board_explorable
-from tests.browser import launched
 
 WORLD = TorusGame(3, 6)
 TOKENS = torch.tensor([0, 1, 2, 5])
@@ -73,34 +72,9 @@ def test_a_bad_argument_is_named(change, message):
         board_explorable(**given(**change))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
-
-
 @pytest.fixture
-def page(browser, tmp_path):
-    problems, pages = [], []
-
-    def open_page(width=800, **options):
-        file = tmp_path / "page.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
-        head += '<meta name="viewport" content="width=device-width">'
-        file.write_text(head + board_explorable(**given(**two_depths())).html, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        shown = context.new_page()
-        pages.append(context)
-        shown.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("request", lambda r: r.url != file.as_uri() and problems.append(r.url))
-        shown.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for context in pages:
-        context.close()
-    assert problems == []
+def page(open_picture):
+    return lambda **options: open_picture(board_explorable(**given(**two_depths())), **options)
 
 
 HOLDS = ("mine", "theirs", "empty")

@@ -8,7 +8,6 @@ import torch
 
 from course_lib.sae.front import Front
 from course_lib.widgets import pareto_explorable
-from tests.browser import launched
 
 SEEDS = torch.tensor([0.9, 1.0, 1.1])
 NAMES = ["A", "B"]
@@ -74,34 +73,9 @@ def test_what_does_not_fit_is_refused_by_name(change, message):
         pareto_explorable(**given(**change))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
-
-
 @pytest.fixture
-def page(browser, tmp_path):
-    problems, pages = [], []
-
-    def open_page(width=800, **options):
-        file = tmp_path / "page.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
-        head += '<meta name="viewport" content="width=device-width">'
-        file.write_text(head + pareto_explorable(**given()).html, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        shown = context.new_page()
-        pages.append(context)
-        shown.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("request", lambda r: r.url != file.as_uri() and problems.append(r.url))
-        shown.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for context in pages:
-        context.close()
-    assert problems == []
+def page(open_picture):
+    return lambda **options: open_picture(pareto_explorable(**given()), **options)
 
 
 def test_walking_shows_the_numbers_of_the_point_one_stands_on(page):

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from course_lib.widgets import sae_encoder_explorable
-from tests.browser import launched
 
 PLANTED = [0.0, 0.0, 0.5, 1.0]
 PRE = [[0.1, -0.2, 0.3, 0.8], [-0.1, -0.2, -0.1, 0.6]]
@@ -76,34 +75,9 @@ def test_a_bad_argument_is_named_with_its_value_and_what_is_allowed(change, mess
         sae_encoder_explorable(**given(**change))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
-
-
 @pytest.fixture
-def page(browser, tmp_path):
-    problems, pages = [], []
-
-    def open_page(width=800, **options):
-        file = tmp_path / "page.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
-        head += '<meta name="viewport" content="width=device-width">'
-        file.write_text(head + sae_encoder_explorable(**given()).html, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        shown = context.new_page()
-        pages.append(context)
-        shown.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("request", lambda r: r.url != file.as_uri() and problems.append(r.url))
-        shown.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for context in pages:
-        context.close()
-    assert problems == []
+def page(open_picture):
+    return lambda **options: open_picture(sae_encoder_explorable(**given()), **options)
 
 
 def test_the_counts_follow_both_sliders(page):

@@ -8,7 +8,6 @@ import torch
 
 from course_lib.superposition import fit_power_law, unrepresented_mass
 from course_lib.widgets import scaling_law_explorable
-from tests.browser import launched
 
 LAWS, DECAYS, SIZES = ["flat", "steep"], [-1.0, 0.0, 1.0], [4, 6, 9]
 DRAW = torch.Generator().manual_seed(0)
@@ -70,34 +69,9 @@ def test_what_does_not_fit_is_refused_by_name(change, message):
         scaling_law_explorable(**given(**change))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
-
-
 @pytest.fixture
-def page(browser, tmp_path):
-    problems, pages = [], []
-
-    def open_page(width=800, **options):
-        file = tmp_path / "page.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
-        head += '<meta name="viewport" content="width=device-width">'
-        file.write_text(head + scaling_law_explorable(**given()).html, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        shown = context.new_page()
-        pages.append(context)
-        shown.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("request", lambda r: r.url != file.as_uri() and problems.append(r.url))
-        shown.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for context in pages:
-        context.close()
-    assert problems == []
+def page(open_picture):
+    return lambda **options: open_picture(scaling_law_explorable(**given()), **options)
 
 
 def test_the_sliders_show_the_losses_and_the_norms_of_their_position(page):

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from course_lib.widgets import steering_map_explorable
-from tests.browser import launched
 
 EFFECT = torch.tensor([[-1.5, 0.0, 2.04], [-3.0, 0.0, 12.6]])
 KL = torch.tensor([[0.02, 0.0, 0.05], [0.4, 0.0, 1.2]])
@@ -89,34 +88,9 @@ def test_what_does_not_fit_is_refused_by_name(change, message):
         steering_map_explorable(**given(**change))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
-
-
 @pytest.fixture
-def page(browser, tmp_path):
-    problems, contexts = [], []
-
-    def open_page(width=800, **options):
-        file = tmp_path / "page.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
-        head += '<meta name="viewport" content="width=device-width">'
-        file.write_text(head + steering_map_explorable(**given()).html, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        shown = context.new_page()
-        shown.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("request", lambda r: r.url != file.as_uri() and problems.append(r.url))
-        shown.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
+def page(open_picture):
+    return lambda **options: open_picture(steering_map_explorable(**given()), **options)
 
 
 def test_the_keyboard_moves_the_frame_the_numbers_and_the_text(page):
