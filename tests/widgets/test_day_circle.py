@@ -8,7 +8,6 @@ import torch
 
 from course_lib.runtime import generator
 from course_lib.widgets import day_circle_explorable
-from tests.browser import launched
 
 NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 RADII = torch.tensor([0.0, 0.5, 1.0, 1.5])
@@ -61,12 +60,6 @@ def test_the_start_is_said_in_words_and_in_a_table():
 def test_what_does_not_fit_is_refused_by_name(change, message):
     with pytest.raises(ValueError, match=message):
         day_circle_explorable(**given(**change))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from course_lib.geometry import spread, unit_rows
 from course_lib.runtime import generator
 from course_lib.superposition import mutual_coherence, orthogonal_matching_pursuit, welch_bound
 from course_lib.widgets import directions_explorable
-from tests.browser import launched
 
 SIZES = (3, 5)
 
@@ -65,12 +64,6 @@ def test_twelve_packings_of_up_to_eight_weigh_less_than_40_kilobytes():
 def test_what_does_not_fit_is_refused_by_name(change, message):
     with pytest.raises(ValueError, match=message):
         directions_explorable(**given(**change))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from course_lib.widgets import latent_dashboard
-from tests.browser import launched
 
 WORDS = ["sun", "moon", "sea", "star", "dog", "dogs", "cat", "tree", "ear", "king", "a b", "\n"]
 N, DOCS, SEQ = len(WORDS), 30, 12
@@ -37,12 +36,6 @@ def planted() -> dict:
 
 GIVEN = planted()
 PICTURE = latent_dashboard(**GIVEN).html
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from course_lib.causal import ThreeNeurons, illusion_report
 from course_lib.runtime import generator
 from course_lib.widgets import patch_direction_explorable
 from course_lib.widgets.patch_direction import NAMED
-from tests.browser import launched
 
 MODEL = ThreeNeurons()
 LANDINGS = MODEL.zero_loss(torch.tensor([0.1, -0.4, 0.9])).flatten(0, 1)
@@ -77,34 +76,12 @@ def test_what_does_not_fit_is_refused_by_name(change, message):
         patch_direction_explorable(**given(**change))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
-
-
 @pytest.fixture
-def page(browser, tmp_path):
-    problems, contexts = [], []
+def page(open_picture):
+    def opened(width=800, **options):
+        return open_picture(patch_direction_explorable(**given(**options)), width)
 
-    def open_page(width=800, **options):
-        file = tmp_path / "page.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
-        head += '<meta name="viewport" content="width=device-width">'
-        file.write_text(head + patch_direction_explorable(**given(**options)).html, "utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900})
-        shown = context.new_page()
-        contexts.append(context)
-        shown.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("request", lambda r: r.url != file.as_uri() and problems.append(r.url))
-        shown.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
+    return opened
 
 
 def values(shown) -> list[float | None]:

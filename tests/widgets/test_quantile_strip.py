@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from course_lib.widgets import Strip, quantile_strip_explorable
-from tests.browser import launched
 
 DOCS, SEQ = 30, 8
 WORDS = [[f"w{doc}.{place}" for place in range(SEQ)] for doc in range(DOCS)]
@@ -92,36 +91,11 @@ def test_what_does_not_fit_is_refused_by_name(build, message):
         build()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with launched() as running:
-        yield running
-
-
 @pytest.fixture
-def page(browser, tmp_path):
-    problems, contexts = [], []
-
-    def open_page(width=800, **options):
-        file = tmp_path / "page.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
-        head += '<meta name="viewport" content="width=device-width">'
-        long = [[f"{word}-is-a-long-word" for word in row] for row in WORDS]
-        strips = {"latent 5": strip(), "latent 9": strip("burial", 1, words=long)}
-        file.write_text(head + quantile_strip_explorable(strips).html, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        shown = context.new_page()
-        shown.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("request", lambda r: r.url != file.as_uri() and problems.append(r.url))
-        shown.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
+def page(open_picture):
+    long = [[f"{word}-is-a-long-word" for word in row] for row in WORDS]
+    strips = {"latent 5": strip(), "latent 9": strip("burial", 1, words=long)}
+    return lambda **options: open_picture(quantile_strip_explorable(strips), **options)
 
 
 def test_the_keyboard_moves_the_threshold_and_changes_the_latent(page):
