@@ -181,6 +181,13 @@ def _fits(shape: Sequence[int], axes: list[str], sizes: dict[str, Any]) -> bool:
     )
 
 
+def text(name: str, value: Any) -> str:
+    """Return `value` if it is a text, else raise TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is of type {type(value).__name__}; it must be a text.")
+    return value
+
+
 def path(name: str, value: Any) -> Path:
     """Return `value` as a path, or raise TypeError / ValueError."""
     if not isinstance(value, (str, os.PathLike)):
