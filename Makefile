@@ -12,7 +12,7 @@ bands mutants:
 	@$(PYTHON) tools/make.py $@ "$(CHAPTER)"
 
 fuzz:
-	@$(PYTHON) tools/make.py $@ "$(INPUTS)"
+	@$(PYTHON) tools/make.py $@ "$(SECONDS)"
 
 public:
 	@$(PYTHON) tools/make.py $@ "$(FOLDER)"

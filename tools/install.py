@@ -21,7 +21,11 @@ NEEDED_GB = {
 # Peers of which we use what needs none of their dependencies.
 ALONE = ("overcomplete", "repeng", "steering-vectors")
 # What a command adds to the environment: gigabytes, packages without their dependencies, how long.
-ADDED = {"peers": (2.5, ALONE, "a minute or two"), "lab": (0.5, (), "half a minute")}
+ADDED = {
+    "peers": (2.5, ALONE, "a minute or two"),
+    "lab": (0.5, (), "half a minute"),
+    "fuzz": (0.2, (), "a moment"),
+}
 STAMP = "installed"
 HALF = "not-finished"
 

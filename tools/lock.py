@@ -20,7 +20,7 @@ from tools.install import ALONE, python_in, torch_index
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "constraints.txt"
-EXTRAS = "book,test,lab,hub,train,peers,release"
+EXTRAS = "book,test,lab,hub,train,peers,fuzz,release"
 HEADER = "# The one lock, written by `make lock` (Python 3.11, Linux, CPU). Not edited by hand.\n"
 
 

@@ -4,7 +4,7 @@
     test              everything that CI proves: tests, every notebook, the strict site, its pages
     lab               open the chapters and exercises in JupyterLab, which it installs
     peers             ours against sae-lens, transformers and others, which it installs (1.7 GB)
-    fuzz INPUTS=..    throw as many damaged files at each reader of files, 20000 for one
+    fuzz SECONDS=..   throw damaged files at each reader of files for so long, 60 for one
     exercises         write exercises/ from solutions/
     bands CHAPTER=..  measure a chapter's claims again over many seeds (02_toy_models, for one)
     mutants CHAPTER=..  edit a chapter's solutions a little and count what its checks reject; a
@@ -103,9 +103,9 @@ def peers(turn: Turn) -> None:
         raise Stop(f"Not everything was compared: {counts(log)}; the reasons stand above.")
 
 
-def fuzz(turn: Turn, inputs: str) -> None:
-    run = ["-m", "tools.fuzz", "--inputs", inputs]
-    stage("damaged files", turn, ensure(turn, ROOT), run)
+def fuzz(turn: Turn, seconds: str) -> None:
+    run = ["-m", "tools.fuzz", "--seconds", seconds]
+    stage("damaged files", turn, ensure_with(turn, ROOT, "fuzz"), run)
 
 
 def exercises(turn: Turn) -> None:
@@ -174,7 +174,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 ARGUMENTS = {
     "bands": "CHAPTER=02_toy_models",
     "mutants": "CHAPTER=02_toy_models",
-    "fuzz": "INPUTS=20000",
+    "fuzz": "SECONDS=60",
     "public": "FOLDER=../public",
     "address": "URL=https://github.com/you/repository",
 }
