@@ -38,7 +38,7 @@ TOLERANCES = {
     "geometry": Tolerance(
         1e-6,
         "The causal inner product",
-        "computed in float64 and rounded once; MPS has no float64, so move to the CPU there",
+        "computed in float64, on the CPU where the device has none (MPS), and rounded once",
     ),
     "hooks": Tolerance(
         1e-5,

@@ -30,9 +30,10 @@ class CausalInnerProduct:
     every invertible A; Euclidean angles between directions are not the same, these are. If
     concepts are independent of each other over the tokens, their directions are orthogonal here.
 
-    Vectors are rows, on any leading axes. Everything is computed in double precision and returned
-    in the dtype of what was given. Where the tokens do not vary in all of space, and nothing is
-    shrunk, the product is defined on their span; other vectors raise ValueError.
+    Vectors are rows, on any leading axes. Everything is computed in double precision (for tokens
+    on MPS: on the CPU) and returned in the dtype and on the device of what was given. Where the
+    tokens do not vary in all of space, and nothing is shrunk, the product is defined on their span;
+    other vectors raise ValueError.
 
     Source: Park, Choe, Veitch 2023, "The Linear Representation Hypothesis and the Geometry of
     Large Language Models" (arXiv:2311.03658).
@@ -98,26 +99,26 @@ class CausalInnerProduct:
 
     def inner(self, a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         """⟨a, b⟩, the leading axes broadcast."""
-        return (self._white(a, "a") * self._white(b, "b")).sum(-1).to(_kind(a, b))
+        return _as_given((self._white(a, "a") * self._white(b, "b")).sum(-1), a, b)
 
     def norm(self, a: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         """√⟨a, a⟩."""
-        return self._white(a, "a").norm(dim=-1).to(_kind(a))
+        return _as_given(self._white(a, "a").norm(dim=-1), a)
 
     def cos(self, a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         """⟨a, b⟩ / (‖a‖ ‖b‖); ValueError for a vector of zeros, which has no direction."""
-        return _cos(self._white(a, "a"), self._white(b, "b")).to(_kind(a, b))
+        return _as_given(_cos(self._white(a, "a"), self._white(b, "b")), a, b)
 
     def riesz(self, a: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """Cov⁻¹ a, the λ for which λᵀb = ⟨a, b⟩: what to add to λ to move a concept and no other.
 
         The theory leaves a diagonal matrix free here; as in the paper, it is the identity.
         """
-        return (self._white(a, "a") / self.tokens.variance.sqrt() @ self.tokens.axes).to(_kind(a))
+        return _as_given(self._white(a, "a") / self.tokens.variance.sqrt() @ self.tokens.axes, a)
 
     def whiten(self, a: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """Cov^(-1/2) a, whose Euclidean geometry is the causal one of a; for tokens, γ - mean."""
-        return (self._white(a, "a") @ self.tokens.axes).to(_kind(a))
+        return _as_given(self._white(a, "a") @ self.tokens.axes, a)
 
     def _white(self, a: Tensor, name: str) -> Float[Tensor, "*n rank"]:
         """The whitened coordinates along the axes, in double precision."""
@@ -125,7 +126,7 @@ class CausalInnerProduct:
         a = validate.finite(name, a)
         if a.ndim == 0 or a.shape[-1] != d:
             raise ValueError(f"{name} has shape {list(a.shape)}; it must be [..., {d}].")
-        a = a.to(axes)
+        a = a.to(axes.device).to(axes.dtype)  # in this order: MPS has no double precision
         along = a @ axes.T
         if self.rank < d:
             share = (a - along @ axes).norm(dim=-1) / a.norm(dim=-1).clamp(min=1e-300)
@@ -161,8 +162,9 @@ def _cos(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(-1) / lengths[0] / lengths[1]
 
 
-def _kind(*vectors: Tensor) -> torch.dtype:
-    """The dtype of the answer: that of the vectors, double where one of them is."""
-    kinds = [torch.as_tensor(each).dtype for each in vectors]
-    kind = kinds[0] if len(kinds) == 1 else torch.promote_types(*kinds)
-    return kind if kind.is_floating_point else torch.get_default_dtype()
+def _as_given(answer: Tensor, *vectors: Tensor) -> Tensor:
+    """The answer on the device of the vectors and in their dtype, double where one of them is."""
+    given = [torch.as_tensor(each) for each in vectors]
+    kind = given[0].dtype if len(given) == 1 else torch.promote_types(*(v.dtype for v in given))
+    kind = kind if kind.is_floating_point else torch.get_default_dtype()
+    return answer.to(kind).to(given[0].device)

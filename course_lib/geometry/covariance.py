@@ -66,6 +66,8 @@ def covariance(
     given = validate.shape(name, validate.finite(name, x), ("n", "d")).detach()
     if given.numel() == 0:
         raise ValueError(f"{name} has shape {list(given.shape)}; it must have rows and columns.")
+    if given.device.type == "mps":  # which has no double precision
+        given = given.cpu()
     x, d = given.double(), given.shape[1]
     w = _shares(name, x, weights)
     mean = w @ x

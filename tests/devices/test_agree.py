@@ -56,8 +56,6 @@ def computed(case, put):
 def test_a_device_gives_what_the_cpu_gives(place, case):
     if place != "float64" and not there(place):
         pytest.skip(f"no {place} in this machine")
-    if (place, case) == ("mps", "causal inner product"):
-        pytest.skip("mps has no float64, which the geometry is computed in")
     found = apart(computed(case, PLACES[place]), computed(case, REFERENCE))
     bound = TOLERANCES[CASES[case][0]].bound
     assert len(found) >= 2
