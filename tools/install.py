@@ -19,7 +19,7 @@ NEEDED_GB = {
     True: 1.0,  # what a change of the lock may bring
 }
 # Peers of which we use what needs none of their dependencies.
-ALONE = ("overcomplete", "repeng", "steering-vectors")
+ALONE = ("dictionary-learning", "eai-sparsify", "overcomplete", "repeng", "steering-vectors")
 # What a command adds to the environment: gigabytes, packages without their dependencies, how long.
 ADDED = {
     "peers": (2.5, ALONE, "a minute or two"),

@@ -13,7 +13,8 @@
     public FOLDER=..  the course without the problem sets' key; the key in _build/key.zip
     pack              slides and quiz for a lecturer, with the key, in _build/pack
     pdf               the book as one file to print
-    bench             one table of speed: ours, the best peer, the machine's own limit
+    bench             one table of speed: ours, the best peer, the machine's own limit; an hour,
+                      on an idle machine, after `book` and `peers`
     faults            kill training, harvesting, book and grading, and count what is lost
     lock              resolve the dependencies again and write constraints.txt
     address URL=..    change the public address of the repository everywhere
@@ -144,7 +145,8 @@ def pdf(turn: Turn) -> None:
 
 
 def bench(turn: Turn) -> None:
-    stage("the benchmarks", turn, ensure(turn, ROOT), ["-m", "tools.bench"])
+    book(turn)  # whose cost is one of the figures
+    stage("the benchmarks", turn, ensure_with(turn, ROOT, "peers"), ["-m", "tools.bench"])
 
 
 def faults(turn: Turn) -> None:

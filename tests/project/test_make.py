@@ -197,7 +197,7 @@ def test_the_peers_are_installed_once_and_again_after_a_change_of_the_lock(tmp_p
     assert [".[peers]" in step for step in third.steps] == [False, False, True, False]
 
 
-@pytest.mark.parametrize("broken", [".[peers]", "--no-deps overcomplete"])
+@pytest.mark.parametrize("broken", [".[peers]", "--no-deps dictionary-learning"])
 def test_peers_that_were_interrupted_are_installed_again_and_the_rest_is_kept(
     tmp_path, offline, broken
 ):
