@@ -1,7 +1,8 @@
 """Runs all of benchmarks/ and makes one table: `python -m tools.bench`, or `make bench`.
 
 Prints the table and writes it, with the machine, to `benchmarks/results/<machine>.json`, from which
-the book's page is made; commit that file. `--quick` takes minutes instead of an hour; `--tiny` shows that all scripts run, and stores nothing.
+the book's page is made; commit that file. `--quick` takes minutes instead of an hour; `--tiny`
+shows that all scripts run, and stores nothing.
 """
 
 from __future__ import annotations
