@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from course_lib import validate
-from course_lib.activations import Patch, ReplaceSubspace, intervene, read
+from course_lib.activations import Patch, ReplaceSubspace, find, intervene, read
 from course_lib.models.next_token import logits_of
 
 if TYPE_CHECKING:
@@ -96,7 +95,8 @@ def patch_activations(
     base, source = base_and_source(model, clean, corrupt, measure, mode)
     batch, seq = clean.shape
     places, rows = _places(positions, seq), validate.positive_int("rows", rows)
-    if some_of("sites", sites) and directions is not None:
+    some_of("sites", sites)
+    if directions is not None:
         validate.instance("directions", directions, Mapping)
         if lacking := [site for site in sites if site not in directions]:
             raise ValueError(f"directions has none for {lacking[0]!r}; give them for each site.")
@@ -188,6 +188,7 @@ class FromSite:
 def from_site(model: nn.Module, tokens: Int[Tensor, "n seq"], site: str, position: int) -> FromSite:
     """The activation at a position, and the rest of the model as a function of it."""
     validate.instance("model", model, nn.Module)
+    find(model, site)
     h = read(model, site, tokens)
     if not isinstance(position, int) or not -h.shape[1] <= position < h.shape[1]:
         raise ValueError(f"position is {position!r}; there are {h.shape[1]} of them.")
@@ -219,8 +220,8 @@ def _places(positions: Sequence[int | Sequence[int]] | None, seq: int) -> list[l
         return [[place] for place in range(seq)]
     places = []
     for one in some_of("positions", _untensored(positions)):
-        several = [one] if isinstance(one, Integral) else _untensored(one)
-        several = validate.sequence("positions", several)
+        one = _untensored(one)
+        several = one if isinstance(one, Iterable) else [one]
         places.append([validate.positive_int("positions", place, -seq) for place in several])
     if (last := max((place for some in places for place in some), default=0)) >= seq:
         raise ValueError(f"positions has {last}; there are {seq} of them, from 0 on.")
@@ -228,7 +229,7 @@ def _places(positions: Sequence[int | Sequence[int]] | None, seq: int) -> list[l
 
 
 def _untensored(value: Any) -> Any:
-    return value.tolist() if isinstance(value, Tensor) and not value.is_meta else value
+    return validate.as_tensor("positions", value).tolist() if isinstance(value, Tensor) else value
 
 
 def _split(places: list, size: int) -> list[list]:
