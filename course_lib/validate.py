@@ -224,3 +224,21 @@ def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
         names = ", ".join(repr(option) for option in allowed)
         raise ValueError(f"{name} is {value!r}; it must be one of {names}.")
     return value
+
+
+def like(name: str, value: T, *parts: str) -> T:
+    """Return `value` if it has these attributes or methods, else raise TypeError."""
+    if missing := [part for part in parts if not hasattr(value, part)]:
+        raise TypeError(
+            f"{name} is of type {type(value).__name__}, which has no {missing[0]}; it must have "
+            f"{', '.join(parts)}."
+        )
+    return value
+
+
+def real(name: str, value: Any) -> Tensor:
+    """Return `value` if it is a tensor of real numbers, else raise; without a look at them."""
+    if instance(name, value, Tensor).is_complex() or value.dtype == torch.bool:
+        raise TypeError(f"{name} has dtype {value.dtype}; it must hold real numbers.")
+    _not_meta(name, value)
+    return value

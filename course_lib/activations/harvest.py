@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from course_lib import files, parallel, runtime, validate
 from course_lib.activations.hooks import read
 from course_lib.activations.shards import SHARD_KEY, write_shard
-from course_lib.activations.sites import Site
+from course_lib.activations.sites import Site, listed
 from course_lib.activations.store import INDEX, LABELS, Index, Store, file_of, folder_of, is_whole
 from course_lib.data.sequences import NONE
 
@@ -63,11 +63,15 @@ def harvest(
         files.InUse: another run harvests into this folder.
     """
     validate.instance("model", model, nn.Module)
-    chosen = [sites] if isinstance(sites, (str, Site)) else list(sites)
+    chosen = listed(sites)
+    if not chosen:
+        raise ValueError("sites is empty; it must name one at least.")
     kept = _kept(tokens, keep)
     validate.positive_int("batch_size", batch_size)
     validate.positive_int("shard_rows", shard_rows)
-    folder = None if path is None else Path(path)
+    folder = None if path is None else validate.path("path", path)
+    if dtype is not None:
+        validate.instance("dtype", dtype, torch.dtype)
     with _evaluating(model), ExitStack() as held:
         sample = _run(model, chosen, tokens[:1])
         for site, x in sample.items():
@@ -146,7 +150,7 @@ def fingerprint(model: nn.Module) -> str:
 
 
 def _kept(tokens: Tensor, keep: Tensor | None) -> Tensor:
-    validate.shape("tokens", tokens, ("n", "seq"))
+    validate.as_tensor("tokens", validate.shape("tokens", tokens, ("n", "seq")))
     if tokens.is_floating_point() or tokens.dtype == torch.bool or tokens.numel() == 0:
         raise ValueError(
             f"tokens has shape {list(tokens.shape)} and dtype {tokens.dtype}; it must hold one "
@@ -154,7 +158,8 @@ def _kept(tokens: Tensor, keep: Tensor | None) -> Tensor:
         )
     kept = tokens != NONE
     if keep is not None:
-        if validate.shape("keep", keep, tokens.shape).dtype != torch.bool:
+        keep = validate.as_tensor("keep", validate.shape("keep", keep, tokens.shape))
+        if keep.dtype != torch.bool:
             raise TypeError(f"keep has dtype {keep.dtype}; it must be a mask of booleans.")
         kept = kept & keep
     if not kept.any():

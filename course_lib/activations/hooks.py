@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,7 +13,7 @@ from course_lib import validate
 from course_lib.activations import positions as places
 from course_lib.activations.positions import Positions
 from course_lib.activations.running import Run, run_of, tapped
-from course_lib.activations.sites import Site, find
+from course_lib.activations.sites import Site, find, listed
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -42,10 +42,7 @@ def record(
     Raises:
         TypeError, ValueError: no such site.
     """
-    if not isinstance(sites, (Site, Iterable)) or getattr(sites, "ndim", 1) == 0:
-        raise TypeError(f"sites is {sites!r}; it must be the name of a site, or several.")
-    names = [sites] if isinstance(sites, (str, Site)) else list(sites)
-    found = {str(name): find(model, name) for name in names}
+    found = {str(name): find(model, name) for name in listed(sites)}
     with ExitStack() as stack:
         run = stack.enter_context(run_of(model))
         recording = Recording(found, run, stop)

@@ -81,8 +81,9 @@ class Clamp:
     value: float | Float[Tensor, "*#places"]
 
     def __post_init__(self) -> None:
-        validate.shape("direction", validate.finite("direction", self.direction), ("d",))
-        if not self.direction.any():
+        direction = validate.finite("direction", self.direction)
+        object.__setattr__(self, "direction", validate.shape("direction", direction, ("d",)))
+        if not direction.any():
             raise ValueError("direction is all 0; it must point somewhere.")
 
     def __call__(self, x: Float[Tensor, "*places d"]) -> Float[Tensor, "*places d"]:

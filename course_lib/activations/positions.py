@@ -29,6 +29,8 @@ def checked(positions: Positions) -> Positions:
     """
     if positions is None:
         return None
+    if isinstance(positions, Tensor):
+        validate.as_tensor("positions", positions)
     if isinstance(positions, slice):
         if any(end is not None and end < 0 for end in (positions.start, positions.stop)):
             raise ValueError(f"positions is {positions}; {ADVICE}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -97,6 +97,13 @@ class Site:
 def _described(value: Any) -> str:
     items = value.values() if isinstance(value, dict) else value
     return f"{type(value).__name__} of {', '.join(type(item).__name__ for item in items) or 0}"
+
+
+def listed(sites: str | Site | Iterable[str | Site]) -> list[str | Site]:
+    """The sites that are meant, one or several; TypeError for what is neither."""
+    if not isinstance(sites, (Site, Iterable)) or getattr(sites, "ndim", 1) == 0:
+        raise TypeError(f"sites is {sites!r}; it must be the name of a site, or several.")
+    return [sites] if isinstance(sites, (str, Site)) else list(sites)
 
 
 def find(model: nn.Module, name: str | Site) -> Site:

@@ -161,6 +161,8 @@ class Store:
             sites: all that there are when none is named.
             buffer_rows: rows in memory, together with one shard; at least batch_size.
             epochs: how often each row comes, each time in another order; None for endlessly.
+
+        Raises KeyError for an unknown site.
         """
         names = [self._known(site) for site in sites or self.index.sites]
         return Batches(self, names, batch_size, seed, buffer_rows, epochs)

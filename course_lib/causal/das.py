@@ -56,7 +56,7 @@ def mean_squared_error(
     output: Float[Tensor, "restarts n *out"], target: Tensor
 ) -> Float[Tensor, " restarts"]:
     """For each restart the mean square of output - target [n, *out]."""
-    validate.instance("output", output, Tensor), validate.instance("target", target, Tensor)
+    validate.real("output", output), validate.real("target", target)
     if output.shape[1:] != target.shape:
         raise ValueError(
             f"output has shape {list(output.shape)}; it must be [restarts, n, ...] and target "
@@ -109,8 +109,9 @@ def das(
     Raises ValueError for shapes that do not fit.
     """
     validate.function("forward", forward)
-    n, d = validate.shape("base", validate.finite("base", base), ("n", "d")).shape
-    validate.shape("source", validate.finite("source", source), (n, d))
+    base, source = validate.finite("base", base), validate.finite("source", source)
+    n, d = validate.shape("base", base, ("n", "d")).shape
+    validate.shape("source", source, (n, d))
     if validate.positive_int("k", k) >= d:
         raise ValueError(f"k is {k}; it must be below d = {d}, or all is exchanged.")
     validate.function("loss", loss)

@@ -129,6 +129,7 @@ def gaussian_transport(
     Raises ValueError when a class is missing.
     """
     zero, one = _classes(h, y)
+    validate.number("shrinkage", shrinkage, 0.0, 1.0)
     s0, s1 = (_shrunk(torch.cov(part.T, correction=0), shrinkage) for part in (zero, one))
     root, inverse = _power(s0, 0.5), _power(s0, -0.5)
     matrix = inverse @ _power(root @ s1 @ root, 0.5) @ inverse
@@ -149,9 +150,12 @@ def edit_table(
     validate.whole("before", before)
     validate.whole("after", after)
     validate.tensors("any", before=(before, "n slots"), after=(after, "n slots"))
-    validate.shape("after", after, before.shape)
+    before, after = before.long(), validate.shape("after", after, before.shape).long()
     table = {}
-    for name, value in words.items():
+    for name, value in validate.instance("words", words, Mapping).items():
+        validate.tensors("any", words=(value, "vocab"))
+        validate.whole("before", before, NONE, len(value) - 1)
+        validate.whole("after", after, NONE, len(value) - 1)
         old, new = value[before], value[after]
         if (old != NONE).any():
             table[name] = (old != new)[old != NONE].float().mean().item()
@@ -165,10 +169,12 @@ def changed_words(
     validate.whole("before", before)
     validate.whole("after", after)
     validate.tensors("any", before=(before, "slots"), after=(after, "slots"))
-    names = world.vocabulary
+    names, differ = validate.like("world", world, "vocabulary").vocabulary, before != after
+    validate.whole("before", before[differ], 0, len(names) - 1)
+    validate.whole("after", after[differ], 0, len(names) - 1)
     return [
         (slot, names[int(before[slot])], names[int(after[slot])])
-        for slot in (before != after).nonzero()[:, 0].tolist()
+        for slot in differ.nonzero()[:, 0].tolist()
     ]
 
 
@@ -208,12 +214,19 @@ def search_text(
         rounds: replacements at most.
     """
     validate.function("encode", encode)
-    validate.sequence("candidates", candidates), validate.instance("target", target, Tensor)
+    validate.sequence("candidates", candidates), validate.real("target", target)
+    start = validate.whole("start", start).long()
     if len(candidates) != len(validate.shape("start", start, ("slots",))):
         raise ValueError(f"candidates has {len(candidates)} entries; start has {len(start)} slots.")
 
     def distance(texts: Tensor) -> Tensor:
-        return (encode(texts) - target).flatten(1).square().sum(dim=1)
+        h = encode(texts)
+        if target.shape not in (h.shape[1:], (1, *h.shape[1:])):
+            raise ValueError(
+                f"target has shape {list(target.shape)}; it must be {list(h.shape[1:])}, as what "
+                "encode makes of a text."
+            )
+        return (h - target).flatten(1).square().sum(dim=1)
 
     slots = torch.cat([torch.full((len(k),), i) for i, k in enumerate(candidates)]).long()
     words = torch.cat([*candidates, start.new_zeros(0)]).long()
@@ -234,10 +247,12 @@ def neighbours(
     world: StoryWorld, tokens: Int[Tensor, " slots"], attributes: Sequence[str]
 ) -> list[Int[Tensor, " k"]]:
     """For each slot the words that differ from its own in one of these attributes and no other."""
+    validate.like("world", world, "words", "word_pairs")
     validate.whole("tokens", tokens)
     validate.tensors("any", tokens=(tokens, "slots"))
     near: dict[int, list[int]] = {int(token): [] for token in tokens}
     for attribute in validate.sequence("attributes", attributes):
+        validate.choice("attributes", attribute, list(world.words))
         size = int(world.words[attribute].max()) + 1
         for a in range(size):
             for b in range(size):
@@ -277,8 +292,7 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
 
 def _classes(h: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     validate.instance("h", h, Tensor)
-    validate.tensors("any", h=(validate.finite("h", h), "n d"))
-    y = validate.shape("y", y, (len(h),))
+    validate.tensors("any", h=(validate.finite("h", h), "n d"), y=(y, "n"))
     zero, one = h[y == 0].double(), h[y == 1].double()
     if len(zero) == 0 or len(one) == 0:
         raise ValueError(f"y has {len(zero)} rows of class 0 and {len(one)} of 1; give both.")

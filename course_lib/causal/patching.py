@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from course_lib import validate
-from course_lib.activations import Patch, ReplaceSubspace, intervene, read
+from course_lib.activations import Patch, ReplaceSubspace, find, intervene, read
 from course_lib.models.next_token import logits_of
 
 if TYPE_CHECKING:
@@ -92,13 +92,14 @@ def patch_activations(
         directions: for each site those whose span alone is patched; None for all of it.
         rows: of a pass, at most.
     """
-    validate.instance("model", model, nn.Module)
-    validate.tensors("any", clean=(clean, "batch seq"), corrupt=(corrupt, "batch seq"))
-    validate.shape("corrupt", corrupt, clean.shape)
-    validate.choice("mode", mode, MODES)
+    base, source = base_and_source(model, clean, corrupt, measure, mode)
     batch, seq = clean.shape
-    places = list(range(seq)) if positions is None else list(positions)
-    base, source = (corrupt, clean) if mode == "denoise" else (clean, corrupt)
+    places, rows = _places(positions, seq), validate.positive_int("rows", rows)
+    some_of("sites", sites)
+    if directions is not None:
+        validate.instance("directions", directions, Mapping)
+        if lacking := [site for site in sites if site not in directions]:
+            raise ValueError(f"directions has none for {lacking[0]!r}; give them for each site.")
     taken = read(model, list(sites), source)
     maps = []
     for site in sites:
@@ -106,7 +107,7 @@ def patch_activations(
         for some in _split(places, max(1, rows // batch)):
             n, mask = len(some), torch.zeros(len(some), seq, dtype=torch.bool)
             for row, place in enumerate(some):
-                mask[row, place if isinstance(place, int) else list(place)] = True
+                mask[row, place] = True
             new = taken[site].repeat(n, 1, 1)
             put = Patch(new) if directions is None else ReplaceSubspace(new, directions[site])
             with intervene(model, site, put, positions=mask.repeat_interleave(batch, 0)):
@@ -149,6 +150,7 @@ def interchange_accuracy(
 
     Restrict `logits` to the answers that are in question.
     """
+    validate.real("logits", logits)
     validate.tensors("any", logits=(logits, "batch n_answers"), expected=(expected, "batch"))
     validate.shape("expected", expected, (len(logits),))
     return (logits.argmax(dim=-1) == expected).float().mean().item()
@@ -186,10 +188,48 @@ class FromSite:
 def from_site(model: nn.Module, tokens: Int[Tensor, "n seq"], site: str, position: int) -> FromSite:
     """The activation at a position, and the rest of the model as a function of it."""
     validate.instance("model", model, nn.Module)
+    find(model, site)
     h = read(model, site, tokens)
     if not isinstance(position, int) or not -h.shape[1] <= position < h.shape[1]:
         raise ValueError(f"position is {position!r}; there are {h.shape[1]} of them.")
     return FromSite(h[:, position], model, tokens, site, position)
+
+
+def base_and_source(
+    model: nn.Module, clean: Tensor, corrupt: Tensor, measure: Measure, mode: str
+) -> tuple[Tensor, Tensor]:
+    """The run that is patched and the one it is patched from, once all of these are right."""
+    validate.instance("model", model, nn.Module)
+    validate.tensors("any", clean=(clean, "batch seq"), corrupt=(corrupt, "batch seq"))
+    validate.shape("corrupt", corrupt, clean.shape)
+    validate.choice("mode", mode, MODES)
+    validate.function("measure", measure)
+    return (corrupt, clean) if mode == "denoise" else (clean, corrupt)
+
+
+def some_of(name: str, parts: Any) -> Any:
+    """`parts`, which must be a list that is not empty."""
+    if len(validate.sequence(name, parts)) == 0:
+        raise ValueError(f"{name} is empty; it must name one at least.")
+    return parts
+
+
+def _places(positions: Sequence[int | Sequence[int]] | None, seq: int) -> list[list[int]]:
+    """The positions of each patch."""
+    if positions is None:
+        return [[place] for place in range(seq)]
+    places = []
+    for one in some_of("positions", _untensored(positions)):
+        one = _untensored(one)
+        several = one if isinstance(one, Iterable) else [one]
+        places.append([validate.positive_int("positions", place, -seq) for place in several])
+    if (last := max((place for some in places for place in some), default=0)) >= seq:
+        raise ValueError(f"positions has {last}; there are {seq} of them, from 0 on.")
+    return places
+
+
+def _untensored(value: Any) -> Any:
+    return validate.as_tensor("positions", value).tolist() if isinstance(value, Tensor) else value
 
 
 def _split(places: list, size: int) -> list[list]:

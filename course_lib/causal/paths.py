@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from course_lib import validate
 from course_lib.activations import Patch, find, intervene, read, record
-from course_lib.causal.patching import MODES, Measure, PatchingMap, measured
+from course_lib.causal.patching import Measure, PatchingMap, base_and_source, measured, some_of
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -53,11 +53,8 @@ def patch_paths(
         receivers: any sites that come later, such as "blocks.1.q", "blocks.1.mlp_pre" or
             "unembed:input".
     """
-    validate.instance("model", model, nn.Module)
-    validate.tensors("any", clean=(clean, "batch seq"), corrupt=(corrupt, "batch seq"))
-    validate.shape("corrupt", corrupt, clean.shape)
-    validate.choice("mode", mode, MODES)
-    base, source = (corrupt, clean) if mode == "denoise" else (clean, corrupt)
+    base, source = base_and_source(model, clean, corrupt, measure, mode)
+    some_of("senders", senders), some_of("receivers", receivers)
     held = read(model, _parts(model), base)
     maps = []
     for sender in senders:

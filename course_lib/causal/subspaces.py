@@ -83,6 +83,7 @@ class IllusionReport:
         kept: the share of the output's spread that stays when v is ablated.
         plane_kept: the same when a plane with v in it is ablated. Where all stays, v was not needed
             after all; but planes can be found of which that is true for a right direction, too.
+            NaN where no plane is given and v has neither a disconnected nor a dormant part.
         dormancy: of v, of its disconnected and of its dormant part; NaN without such a part.
         rest: the norm of what neither part explains.
     """
@@ -141,6 +142,8 @@ def illusion_report(
     row, null = row_null_split(v, W_out)
     disconnected, dormant, rest = disconnected_dormant_split(v, W_out, source - base)
     parts = [part for part in (disconnected, dormant) if part.norm() > SMALL]
+    if plane is None and parts:
+        plane = torch.stack(parts)
     change = source - base
     h = torch.cat([base, source])
     return IllusionReport(
@@ -150,7 +153,7 @@ def illusion_report(
         through_row=effect_of(base + (change @ row)[:, None] * v),
         through_null=effect_of(base + (change @ null)[:, None] * v),
         kept=spread_without(v),
-        plane_kept=spread_without(torch.stack(parts) if plane is None else plane),
+        plane_kept=float("nan") if plane is None else spread_without(plane),
         dormancy=tuple(
             dormancy(part, h) if part.norm() > SMALL else float("nan")
             for part in (v, disconnected, dormant)

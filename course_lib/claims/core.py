@@ -9,10 +9,11 @@ import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.resources import files
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from course_lib import runtime
+from course_lib import runtime, validate
 from course_lib.files import Newer, check_version
 
 MIME_TYPE = "application/vnd.course.claim+json"
@@ -203,11 +204,21 @@ def claim(
     Raises:
         ClaimFailed: when the value lies outside the band of the stored runs (at quick size; at full
             size, or of another model than theirs, it is shown beside them and not held to them).
-        ValueError: for a name without a chapter or an empty expected interval.
+        TypeError, ValueError: for a name without a chapter, a value that is not one number, words
+            that are no text, or an expected interval that is none or open on both sides.
     """
     _split(name)
-    if expected == (None, None):
+    words = {"paper": paper, "where": where, "states": states, "measures": measures}
+    words |= {"refuted_if": refuted_if, "contested": "" if contested is None else contested}
+    for argument, said in words.items():
+        validate.text(argument, said)
+    edges = tuple(validate.sequence("expected", expected))
+    if len(edges) != 2 or not all(edge is None or isinstance(edge, Real) for edge in edges):
+        raise ValueError(f"expected is {expected!r}; it must be (low, high), None for an open end.")
+    if edges == (None, None):
         raise ValueError(f"expected of {name} is open on both sides; nothing could refute it.")
+    if not isinstance(value, Real) and validate.as_tensor("value", value).numel() != 1:
+        raise ValueError(f"value is {value!r}; it must be one number.")
     value = float(value)
     scale = "full" if runtime.full_scale() else "quick"
     shown = Claim(
@@ -227,7 +238,7 @@ def claim(
 
 
 def _split(name: str) -> tuple[str, str]:
-    chapter, dot, key = name.partition(".")
+    chapter, dot, key = validate.text("name", name).partition(".")
     if not (chapter and dot and key):
         raise ValueError(f"name is {name!r}; it must be 'chapter.claim'.")
     return chapter, key

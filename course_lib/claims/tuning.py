@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from course_lib import validate
 from course_lib.claims.core import stored_part
 
 
@@ -19,4 +20,9 @@ def stored_tuning(chapter: str) -> dict[str, dict[str, Any]]:
 
     Raises FileNotFoundError for a chapter without one, ValueError as `stored_part` does.
     """
+    there = sorted(file.stem for file in path_of("").parent.glob("*.json"))
+    if validate.text("chapter", chapter) not in there:
+        raise FileNotFoundError(
+            f"chapter is {chapter[:80]!r}; tuning is stored for {', '.join(there)} alone."
+        )
     return stored_part(path_of(chapter), "tuning", f"python -m tools.tuning_{chapter[3:]}")

@@ -49,10 +49,15 @@ def concepts(
     word shows, such as the turn, there is only the last. A word may show another value than the
     state's: the world is noisy.
 
-    Raises ValueError for an attribute that the world has not.
+    Raises TypeError, ValueError: for an attribute that the world has not, or none at all.
     """
+    validate.like("world", world, "attributes", "words")
+    validate.instance("drawn", drawn, Sequences)
     names, present = [], []
-    for attribute in world.attributes if attributes is None else attributes:
+    attributes = world.attributes if attributes is None else attributes
+    if len(validate.sequence("attributes", attributes)) == 0:
+        raise ValueError("attributes is empty; it must name one at least.")
+    for attribute in attributes:
         validate.choice("attribute", attribute, tuple(world.attributes))
         words = world.words.get(attribute)
         for reading in READINGS:

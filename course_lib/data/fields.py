@@ -77,8 +77,10 @@ class PhysicsFields:
         self.n_space = validate.positive_int("n_space", n_space, 32)
         self.n_times = validate.positive_int("n_times", n_times)
         self.dt = validate.number("dt", dt, 0.0)
-        self.regimes = tuple(validate.choice("regimes", name, REGIMES) for name in regimes)
-        self.starts = tuple(validate.choice("starts", name, STARTS) for name in starts)
+        self.regimes, self.starts = (
+            tuple(validate.choice(name, one, allowed) for one in validate.sequence(name, given))
+            for name, given, allowed in (("regimes", regimes, REGIMES), ("starts", starts, STARTS))
+        )
         if not self.regimes or not self.starts:
             raise ValueError("regimes and starts must each name one at least.")
 

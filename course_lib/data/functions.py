@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib import runtime, validate
+from course_lib.data.sparse import of_one_instance
 
 if TYPE_CHECKING:
     from jaxtyping import Complex, Float
@@ -45,9 +46,7 @@ class PlantedFunctions:
     def __init__(
         self, features: SparseFeatures, n_points: int = 64, max_frequency: int = 8, seed: int = 0
     ) -> None:
-        if features.n_instances != 1:
-            raise ValueError(f"features has n_instances = {features.n_instances}; it must be 1.")
-        self.features, self.n_features = features, features.n_features
+        self.features, self.n_features = of_one_instance(features), features.n_features
         self.max_frequency = validate.positive_int("max_frequency", max_frequency)
         self.n_points = validate.positive_int("n_points", n_points, 2 * max_frequency + 1)
         frequency = torch.arange(1, max_frequency + 1)

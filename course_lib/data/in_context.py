@@ -61,21 +61,25 @@ class InContextTasks:
         labels: Sequence[str] | None = None,
         tasks: Sequence[str] | None = None,
     ) -> None:
-        validate.shape("table", table, ("n_tasks", "n_items"))
-        if table.is_floating_point() or table.min() < 0:
+        validate.tensors("any", table=(table, "n_tasks n_items"))
+        if table.is_floating_point() or table.is_complex() or table.min() < 0:
             raise ValueError("table must hold whole numbers from 0: the labels' indices.")
         self.table, self.n_shots = table.long(), validate.positive_int("n_shots", n_shots, 0)
-        (n_tasks, n_items), n_labels = table.shape, len(labels or range(int(table.max()) + 1))
+        n_labels = len(listed("labels", labels)) or int(table.max()) + 1
+        n_tasks, n_items = table.shape
         if table.max() >= n_labels:
             raise ValueError(f"table has label {table.max()}, but labels names {n_labels} only.")
         self.n_items, self.n_labels, self.seq = n_items, n_labels, 2 * (n_shots + 1)
         self.noise = validate.number("noise", noise, 0.0, 1.0)
         self.task_probability = _law("task_probability", task_probability, (n_tasks,))
-        if item_probability is not None and item_probability.ndim == 1:
-            item_probability = item_probability.expand(n_tasks, -1)
+        if item_probability is not None:
+            item_probability = validate.probability("item_probability", item_probability)
+            if item_probability.ndim == 1:
+                item_probability = item_probability.expand(n_tasks, -1)
         self.item_probability = _law("item_probability", item_probability, (n_tasks, n_items))
-        names = {"x": (items, n_items), "y": (labels, n_labels), "task ": (tasks, n_tasks)}
-        items, labels, tasks = (_names(*given, prefix) for prefix, given in names.items())
+        items = _names("items", items, n_items, "x")
+        labels = _names("labels", labels, n_labels, "y")
+        tasks = _names("tasks", tasks, n_tasks, "task ")
         self.vocabulary = (*items, *labels)
         shots = tuple(str(shot) for shot in range(n_shots + 1))
         self.attributes = {"task": tasks, "label": labels, "shot": shots}
@@ -185,9 +189,12 @@ def direction_labels(
 
     Raises TypeError, ValueError: naming the argument, its value and what is allowed.
     """
-    validate.shape("activations", activations, ("n_items", "d_model"))
-    validate.shape("axes", axes, ("n_axes", activations.shape[1]))
-    along = validate.finite("axes", axes) @ validate.finite("activations", activations).T
+    validate.tensors(
+        "any", activations=(activations, "n_items d_model"), axes=(axes, "n_axes d_model")
+    )
+    axes, activations = validate.finite("axes", axes), validate.finite("activations", activations)
+    dtype = torch.promote_types(axes.dtype, activations.dtype)
+    along = axes.to(dtype) @ activations.to(dtype).T
     table = (along > along.median(dim=1, keepdim=True).values).long()
     tasks = [f"axis {a}" for a in range(len(axes))]
     return InContextTasks(table, n_shots, noise=noise, labels=("low", "high"), tasks=tasks)
@@ -235,8 +242,15 @@ def _law(name: str, given: Tensor | None, size: tuple[int, ...]) -> Float[Tensor
     return law / law.sum(-1, keepdim=True)
 
 
-def _names(given: Sequence[str] | None, size: int, prefix: str) -> tuple[str, ...]:
-    names = tuple(given or (f"{prefix}{index}" for index in range(size)))
+def listed(argument: str, given: Sequence[str] | None) -> tuple[str, ...]:
+    """The words of a list, or the letters of a text; empty for None."""
+    if given is None or isinstance(given, str):
+        return tuple(given or ())
+    return tuple(validate.sequence(argument, given))
+
+
+def _names(argument: str, given: Sequence[str] | None, size: int, prefix: str) -> tuple[str, ...]:
+    names = listed(argument, given) or tuple(f"{prefix}{index}" for index in range(size))
     if len(names) != size:
-        raise ValueError(f"{len(names)} names were given for {size} entries of {prefix!r}.")
+        raise ValueError(f"{len(names)} names were given for {size} entries of {argument}.")
     return names

@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 
 from course_lib import validate
 from course_lib.data.draws import in_64_bits
-from course_lib.data.in_context import InContextTasks, predictions
+from course_lib.data.in_context import InContextTasks, listed, predictions
 from course_lib.data.sequences import NONE, Sequences
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ class InstructedTasks:
     def __init__(
         self, world: InContextTasks, instructions: Sequence[str], told: float = 0.5
     ) -> None:
-        n_tasks, words = len(world.table), tuple(dict.fromkeys(instructions))
+        n_tasks = len(validate.instance("world", world, InContextTasks).table)
+        instructions = [
+            validate.text("instructions", word) for word in listed("instructions", instructions)
+        ]
+        words = tuple(dict.fromkeys(instructions))
         if len(instructions) != n_tasks:
             raise ValueError(f"instructions has {len(instructions)} words for {n_tasks} tasks.")
         if taken := set(words) & {BLANK, *world.vocabulary}:

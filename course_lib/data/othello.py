@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from course_lib import validate
 from course_lib.data.games import BoardGame, bit
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ class Othello(BoardGame):
         size: cells in a row: 4, 6 or 8.
 
     Raises:
-        ValueError: naming the argument, its value and what is allowed.
+        TypeError, ValueError: naming the argument, its value and what is allowed.
     """
 
     def __init__(self, size: int = 8) -> None:
-        if size not in (4, 6, 8):
+        if validate.positive_int("size", size) not in (4, 6, 8):
             raise ValueError(f"size is {size!r}; it must be 4, 6 or 8.")
         super().__init__(size, size**2 - 4)
         self._step = torch.tensor([[r * size + c] for r, c in DIRECTIONS[:4]])

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from course_lib import runtime, validate
 from course_lib.data.dictionaries import paired_dictionary, random_dictionary
+from course_lib.data.sparse import of_one_instance
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -54,9 +55,7 @@ class PairedViews:
         noise: float = 0.02,
         seed: int = 0,
     ) -> None:
-        if features.n_instances != 1:
-            raise ValueError(f"features has n_instances = {features.n_instances}; it must be 1.")
-        self.features, self.n_features = features, features.n_features
+        self.features, self.n_features = of_one_instance(features), features.n_features
         self.d_in = validate.positive_int("d_in", d_in)
         self.cosine = validate.number("cosine", cosine, -1.0, 1.0)
         self.gap = validate.number("gap", gap, 0.0)

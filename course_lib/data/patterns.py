@@ -30,6 +30,7 @@ def varied_patterns(
     """The patterns with `n_changed` of their active inputs replaced by inputs that were off."""
     validate.instance("generator", generator, Generator)
     validate.tensors("floating", patterns=(patterns, "*batch n_inputs"))
+    validate.probability("patterns", patterns)
     order = torch.rand(patterns.shape, generator=generator)
     n_active = int(patterns[(0,) * (patterns.ndim - 1)].sum())
     most = min(n_active, patterns.shape[-1] - n_active)

@@ -45,7 +45,7 @@ def planar_points(
     angle = 2 * math.pi * torch.rand((), generator=generator).item()
     cos, sin = math.cos(angle), math.sin(angle)
     points = points @ torch.tensor([[cos, sin], [-sin, cos]])
-    return points + noise * torch.randn(n, 2, generator=generator)
+    return points + validate.number("noise", noise) * torch.randn(n, 2, generator=generator)
 
 
 class OneFeatureAtATime:

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from course_lib import validate
+from course_lib.data.sparse import of_one_instance
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -39,10 +40,8 @@ class PlantedActivations:
         noise: float = 0.0,
         shift: Float[Tensor, " d_in"] | None = None,
     ) -> None:
-        if features.n_instances != 1:
-            raise ValueError(f"features has n_instances = {features.n_instances}; it must be 1.")
+        self.features = of_one_instance(features)
         validate.shape("dictionary", dictionary, (features.n_features, "d_in"))
-        self.features = features
         self.dictionary = validate.finite("dictionary", dictionary)
         self.n_features, self.d_in = dictionary.shape
         self.noise = validate.number("noise", noise, 0.0)

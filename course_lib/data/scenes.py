@@ -99,7 +99,7 @@ class TwoViewScenes:
         if validate.positive_int("n_objects", n_objects) > len(POSITIONS):
             raise ValueError(f"n_objects is {n_objects}; it must be at most {len(POSITIONS)}.")
         self.n_objects, self.noise = n_objects, validate.number("noise", noise, 0.0)
-        self.sizes = tuple(sizes)
+        self.sizes = tuple(validate.sequence("sizes", sizes))
         if not self.sizes or not set(self.sizes) <= set(SIZES):
             raise ValueError(f"sizes is {sizes!r}; it must name 3, 5 or both.")
         self.seq = 4 * n_objects - 1

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 ALL_INSTANCES = slice(None)
 
 
+def of_one_instance(features: SparseFeatures) -> SparseFeatures:
+    """`features`, or any other law of features, which must have n_instances 1."""
+    validate.like("features", features, "n_features", "n_instances", "sample")
+    if features.n_instances != 1:
+        raise ValueError(f"features has n_instances = {features.n_instances}; it must be 1.")
+    return features
+
+
 class SparseFeatures:
     """Independent sparse features: x_i is 0 with probability 1 - p_i, else uniform in [low, high].
 
@@ -185,6 +193,8 @@ def k_sparse_codes(
     Raises ValueError for k above n_features.
     """
     validate.instance("generator", generator, Generator)
+    for size in shape:
+        validate.positive_int("shape", size, 0)
     validate.positive_int("n_features", n_features)
     if validate.positive_int("k", k) > n_features:
         raise ValueError(f"k is {k}; it must be at most n_features = {n_features}.")

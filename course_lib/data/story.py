@@ -120,7 +120,7 @@ class StoryWorld:
         answers = torch.randint(8, (len(NAMES), 3), generator=runtime.generator(seed))
         self.facts = torch.where(self.entities["known"][:, None] == 1, answers, NONE)
         self.kernels = law.kernels(self.noise)
-        self.priors = law.priors(prior or {}, correlate)
+        self.priors = law.priors(prior, correlate)
         title = torch.zeros(len(law.TITLE), dtype=torch.long)
         turn = torch.arange(1, n_turns + 1).repeat_interleave(law.LENGTH)
         self.turn_of = torch.cat([title, turn])  # [seq], 0 in the title

@@ -81,12 +81,12 @@ def kernels(noise: float) -> dict[str, Float[Tensor, "n_states n_values"]]:
 
 
 def priors(
-    given: Mapping[str, Sequence[float]], correlate: tuple[str, str, float] | None
+    given: Mapping[str, Sequence[float]] | None, correlate: tuple[str, str, float] | None
 ) -> dict[tuple[str, ...], Tensor]:
     """The probabilities of the states: jointly of those that are drawn together."""
     p = {name: torch.ones(n, dtype=torch.double) / n for name, n in STATES.items()}
     p |= {"day": torch.tensor([0.75, 0.25]).double(), "hero": _frequency()}
-    for name, values in given.items():
+    for name, values in () if given is None else validate.instance("prior", given, Mapping).items():
         validate.choice("prior", name, sorted({state.rstrip("12") for state in STATES}))
         value = validate.probability(f"prior[{name!r}]", values).double()
         if not abs(float(value.sum()) - 1) < 1e-6:
@@ -99,6 +99,8 @@ def priors(
         trust[4:] = p.pop(f"honest{seat}")
         joint[f"speaker{seat}", f"honest{seat}"] = p.pop(f"speaker{seat}")[:, None] * trust
     if correlate is not None:
+        if len(validate.sequence("correlate", correlate)) != 3:
+            raise ValueError(f"correlate is {correlate!r}; it must be (a, b, strength).")
         a, b, strength = correlate
         for name in (a, b):
             validate.choice("correlate", name, [state for state in p if state != "number"])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HEADINGS = (
     "east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east",
 )  # fmt: skip
+FARTHEST = 1e150  # whose square is a number still
 BLOCKS = 4  # columns and rows of the blocks that the map is cut into, for honest splits
 _STARTS = (
     "Ba", "Be", "Bo", "Da", "Do", "Fa", "Ga", "Go", "Ha", "Ke", "Ki", "La", "Lo",
@@ -74,7 +75,7 @@ class Towns:
         if validate.positive_int("n_towns", n_towns, 2) > len(names):
             raise ValueError(f"n_towns is {n_towns}; there are names for {len(names)}.")
         for name, value in (("size", size), ("reach", reach)):
-            if validate.number(name, value, 0.0) == 0:
+            if validate.number(name, value, 0.0, FARTHEST) == 0:
                 raise ValueError(f"{name} is {value}; it must be above 0.")
         generator = runtime.generator(seed)
         chosen = torch.randperm(len(names), generator=generator)[:n_towns].tolist()
@@ -87,7 +88,7 @@ class Towns:
         self.coordinates = size * torch.rand(n_towns, 2, generator=generator)
 
         east, north = (self.coordinates[None] - self.coordinates[:, None]).double().unbind(-1)
-        nearness = -(east**2 + north**2) / (2 * reach**2)
+        nearness = -(east**2 + north**2) / (2 * self.reach**2)
         self.step = nearness.fill_diagonal_(float("-inf")).softmax(1)
         eighth = torch.pi / 4
         self._heading = (torch.atan2(north, east) / eighth).round().long() % len(HEADINGS)

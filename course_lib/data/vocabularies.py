@@ -157,9 +157,10 @@ class TreeVocabulary:
         condition: float = 1.0,
         seed: int = 0,
     ) -> None:
-        for children in branching:
+        for children in validate.sequence("branching", branching):
             validate.positive_int("branching", children, minimum=2)
-        if not branching or len(scale) != len(branching):
+        validate.sequence("scale", scale)
+        if len(branching) == 0 or len(scale) != len(branching):
             raise ValueError(
                 f"branching has {len(branching)} depths and scale {len(scale)}; there must be a "
                 "scale for each depth, and at least one."
@@ -217,7 +218,7 @@ def _simplex(k: int) -> Float[Tensor, "k k-1"]:
 
 
 def _checked_correlate(correlate: tuple, n_concepts: int) -> tuple[int, int, float]:
-    if len(correlate) != 3:
+    if len(validate.sequence("correlate", correlate)) != 3:
         raise ValueError(f"correlate is {correlate!r}; it must be (a, b, rho).")
     a, b, rho = correlate
     for name, concept in (("a", a), ("b", b)):

@@ -245,7 +245,7 @@ class GPT(nn.Module):
         start = 0 if cache is None else len(cache)
         self._check(tokens, start)
         places = torch.arange(start, start + tokens.shape[1], device=tokens.device)
-        x = self.embed(tokens.clamp(min=0))
+        x = self.embed(tokens.clamp(min=0).long())
         if self.config.positions == "learned":
             x = x + self.pos_embed(places)
         for block in self.blocks:

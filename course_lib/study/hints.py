@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from course_lib.study.catalogue import Exercise, find
 
@@ -49,7 +50,7 @@ def hint(which: str, step: int | None = None) -> Hint:
     exercise = find(which)
     if step is None:
         step = min(_shown.get(exercise.number, 0) + 1, len(KINDS))
-    if step not in (1, 2, 3):
+    if not isinstance(step, Integral) or step not in (1, 2, 3):
         raise ValueError(f"step is {step!r}; it must be 1 ({KINDS[0]}), 2 or 3 ({KINDS[2]}).")
     _shown[exercise.number] = step
     return Hint(exercise, step)

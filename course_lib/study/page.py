@@ -33,9 +33,10 @@ thead th { color: var(--quiet); font-size: .875rem; }
 
 def write_page(path: str | Path) -> Path:
     """Write the page to `path` and return it. Raises OSError when it cannot be written."""
+    from course_lib import validate
     from course_lib.runtime import write_file
 
-    return write_file(path, page(store.read()))
+    return write_file(validate.path("path", path), page(store.read()))
 
 
 def page(kept: store.Kept) -> str:

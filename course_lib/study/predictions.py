@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 from course_lib.study import store
@@ -16,8 +16,12 @@ def compare(chapter: str, prediction: Mapping[str, Any], outcomes: Sequence[Any]
         prediction: your guesses by question.
         outcomes: a number for each question, in the same order; tensors of one number count.
 
-    Raises ValueError when there is not one outcome for every question.
+    Raises TypeError, ValueError: when there is not one outcome for every question.
     """
+    _check("chapter", chapter, isinstance(chapter, str), "a text")
+    _check("prediction", prediction, isinstance(prediction, Mapping), "a dict of your guesses")
+    listed = isinstance(outcomes, Sized) and isinstance(outcomes, Iterable)
+    _check("outcomes", outcomes, listed and getattr(outcomes, "ndim", 1) > 0, "a list")
     if len(prediction) != len(outcomes):
         raise ValueError(
             f"prediction has {len(prediction)} questions and there are {len(outcomes)} outcomes; "
@@ -27,6 +31,11 @@ def compare(chapter: str, prediction: Mapping[str, Any], outcomes: Sequence[Any]
         said, found = _number(guess), _number(outcome)
         print(f"{question}: you said {said}, this run says {found}")
         store.add("prediction", chapter=chapter, question=question, guess=said, outcome=found)
+
+
+def _check(name: str, value: Any, right: bool, kind: str) -> None:
+    if not right:
+        raise TypeError(f"{name} is of type {type(value).__name__}; it must be {kind}.")
 
 
 def _number(value: Any) -> str:

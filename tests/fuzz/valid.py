@@ -148,7 +148,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "causal.search_text.encode": lambda: lambda tokens: tokens.float(),
     "causal.search_text.target": lambda: torch.zeros(8),
     "causal.search_text.start": lambda: wholes(8),
-    "causal.das.forward": lambda: lambda h: h,
+    "causal.das.forward": lambda: lambda h, *rows: h,
     "causal.das.target": lambda: numbers(6, 4),
     # claims and study
     "claims.claim.name": lambda: "02_toy_models.none",
