@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -224,3 +224,8 @@ def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
         names = ", ".join(repr(option) for option in allowed)
         raise ValueError(f"{name} is {value!r}; it must be one of {names}.")
     return value
+
+
+def entries(name: str, value: Any) -> list[Any]:
+    """Return what a list, a tuple, a generator or the like holds, else raise TypeError."""
+    return list(value if isinstance(value, Iterator) else sequence(name, value))
