@@ -41,7 +41,7 @@ def logits_after(
     from course_lib.activations import Patch, intervene, read
 
     validate.instance("model", model, nn.Module)
-    x = read(model, site, tokens)
+    x = read(model, validate.text("site", site), tokens)
     if validate.positive_int("position", position, 0) >= x.shape[1]:
         raise ValueError(f"position is {position}; it must be from 0 to {x.shape[1] - 1}.")
     change = validate.shape(
