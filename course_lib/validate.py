@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -242,3 +242,8 @@ def real(name: str, value: Any) -> Tensor:
         raise TypeError(f"{name} has dtype {value.dtype}; it must hold real numbers.")
     _not_meta(name, value)
     return value
+
+
+def entries(name: str, value: Any) -> list[Any]:
+    """Return what a list, a tuple, a generator or the like holds, else raise TypeError."""
+    return list(value if isinstance(value, Iterator) else sequence(name, value))

@@ -105,9 +105,12 @@ class LookUp:
     ) -> None:
         states = validate.finite("states", validate.shape("states", states, ("n", "d"))).detach()
         n = len(states)
-        validate.shape("wanted", wanted, (n, n))
-        validate.finite("logits", validate.shape("logits", logits, (n, "classes")))
-        apart = torch.pdist(states).min() if n > 1 else states.new_ones(())
+        wanted = validate.shape("wanted", validate.as_tensor("wanted", wanted), (n, n))
+        validate.tensors("any", logits=(logits, f"{n} classes"))
+        validate.finite("logits", logits)
+        validate.number("step", step)
+        exact = states.to(torch.promote_types(states.dtype, torch.float32))
+        apart = torch.pdist(exact).min() if n > 1 else exact.new_ones(())
         if apart == 0:
             raise ValueError("states has two rows that are equal; no map can tell them apart.")
         answers = logits.argmax(1)
@@ -116,6 +119,7 @@ class LookUp:
                 f"wanted has answers that the network never gives, such as {min(missing)}; every "
                 "wanted answer must be the largest logit of some state."
             )
+        wanted = wanted.to(answers)
         two = logits.topk(min(2, logits.shape[1]), dim=1).values
         surest = (two[:, 0] - two[:, -1]).argsort(descending=True, stable=True)
         first = torch.stack(
@@ -146,6 +150,7 @@ def fit_rotation(
 
     `loss(rotation, generator)` draws its own pairs. The rate falls to 0 like half a cosine.
     """
+    validate.instance("rotation", rotation, nn.Module)
     validate.function("loss", loss)
     return descend(rotation, loss, steps=steps, lr=lr, seed=seed)
 
@@ -176,11 +181,14 @@ def descend(
 def agreement(logits: Float[Tensor, "*batch classes"], wanted: Int[Tensor, "*batch"]) -> float:
     """IIA: the share of the swaps after which the network answers what the algorithm does."""
     validate.tensors("any", logits=(logits, "*batch classes"), wanted=(wanted, "*batch"))
+    if logits.is_complex() or logits.dtype == torch.bool:
+        raise TypeError(f"logits has dtype {logits.dtype}; it must hold real numbers.")
     return (logits.argmax(-1) == wanted).double().mean().item()
 
 
 def swap_loss(logits: Float[Tensor, "batch classes"], wanted: Int[Tensor, " batch"]) -> Tensor:
     """Cross-entropy of what the algorithm answers."""
-    validate.whole("wanted", wanted)
     validate.tensors("any", logits=(logits, "batch classes"), wanted=(wanted, "batch"))
-    return F.cross_entropy(logits, wanted)
+    validate.tensors("floating", logits=(logits, "batch classes"))
+    validate.whole("wanted", wanted, 0, logits.shape[1] - 1)
+    return F.cross_entropy(logits, wanted.long())

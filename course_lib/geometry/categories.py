@@ -87,6 +87,8 @@ def concept_vectors(
     """
     g = validate.shape("g", validate.finite("g", g), ("d_vocab", "d")).detach()
     members = checked_members(members, len(g)).to(g.device)
+    if not isinstance(shrinkage, str):
+        validate.number("shrinkage", shrinkage, 0.0, 1.0)
     return torch.stack([_concept_vector(g[row], shrinkage, w) for w, row in enumerate(members)])
 
 
@@ -122,7 +124,7 @@ def hierarchy_orthogonality(
 
     Raises ValueError for a parent that is none, no edge at all, or vectors of length 0 among them.
     """
-    validate.shape("vectors", validate.finite("vectors", vectors), ("n_concepts", "d"))
+    vectors = validate.shape("vectors", validate.finite("vectors", vectors), ("n_concepts", "d"))
     parent = _checked_parent(parent, len(vectors)).to(vectors.device)
     child = (parent >= 0).nonzero()[:, 0]
     up = parent[child]
@@ -187,7 +189,7 @@ def simplex_regularity(vertices: Float[Tensor, "k d"]) -> Simplex:
 
     Raises ValueError for fewer than 2, or a vertex that is the mean of all.
     """
-    validate.shape("vertices", validate.finite("vertices", vertices), ("k", "d"))
+    vertices = validate.shape("vertices", validate.finite("vertices", vertices), ("k", "d"))
     k = len(vertices)
     if k < 2:
         raise ValueError(f"vertices has shape {list(vertices.shape)}; there must be 2 at least.")
@@ -207,7 +209,7 @@ def checked_members(members: Tensor, n_tokens: int) -> Bool[Tensor, "n_concepts 
     if not isinstance(members, Tensor) or members.dtype != torch.bool:
         kind = members.dtype if isinstance(members, Tensor) else type(members).__name__
         raise TypeError(f"members is of type {kind}; it must be a tensor of True and False.")
-    validate.shape("members", members, ("n_concepts", n_tokens))
+    validate.tensors("any", members=(members, f"n_concepts {n_tokens}"))
     if (empty := ~members.any(1)).any():
         raise ValueError(f"members has no token in concept {int(empty.nonzero()[0, 0])}.")
     return members

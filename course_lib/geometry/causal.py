@@ -143,14 +143,16 @@ def cosines(
     V: Float[Tensor, "n d"], product: CausalInnerProduct | None = None
 ) -> Float[Tensor, "n n"]:
     """The cosines of all pairs of rows under a product, Euclidean if None."""
-    validate.shape("V", validate.finite("V", V), ("n", "d"))
+    V = validate.shape("V", validate.finite("V", V), ("n", "d"))
+    if product is not None:
+        validate.instance("product", product, CausalInnerProduct)
     rows = V.double() if product is None else product.whiten(V.double())
     return _cos(rows[:, None], rows).to(V.dtype)
 
 
 def off_diagonal(table: Float[Tensor, "n n"]) -> Float[Tensor, " n*(n-1)"]:
     """The entries off the diagonal, row by row."""
-    validate.shape("table", table, ("n", "n"))
+    table = validate.shape("table", validate.as_tensor("table", table), ("n", "n"))
     return table[~torch.eye(len(table), dtype=torch.bool, device=table.device)]
 
 

@@ -97,11 +97,12 @@ def place_means(
 ) -> Float[Tensor, "n_places d"]:
     """The mean of the rows of each place. Raises ValueError for a place that has no row."""
     x = validate.finite("x", validate.shape("x", x, ("samples", "d"))).detach()
-    validate.shape("place", place, (len(x),))
+    place = validate.shape("place", validate.as_tensor("place", place), (len(x),))
     validate.positive_int("n_places", n_places)
     outside = len(place) > 0 and not 0 <= place.min() <= place.max() < n_places
     if place.is_floating_point() or outside:
         raise ValueError(f"place must hold whole numbers from 0 to n_places - 1 = {n_places - 1}.")
+    place = place.long()
     count = torch.bincount(place, minlength=n_places)
     if (count == 0).any():
         raise ValueError(f"place {count.argmin().item()} has no row in x; every place needs one.")
@@ -187,6 +188,8 @@ def random_plane(d: int, generator: Generator, dtype: torch.dtype | None = None)
     """Orthonormal rows [2, d] of a plane that lies any way with equal chance."""
     validate.instance("generator", generator, Generator)
     validate.positive_int("d", d, 2)
+    if dtype not in (None, torch.float32, torch.float64):
+        raise TypeError(f"dtype is {dtype!r}; it must be torch.float32, torch.float64 or None.")
     normal = torch.randn(d, 2, generator=generator, device=generator.device, dtype=dtype)
     return torch.linalg.qr(normal)[0].T
 

@@ -98,9 +98,13 @@ def factor_orthogonality(
 
     Raises ValueError for a concept whose values are all alike, or no further apart than rounding.
     """
+    effects = [validate.finite("effects", each) for each in validate.sequence("effects", effects)]
+    if not effects:
+        raise ValueError("effects is empty; there must be a concept.")
+    validate.tensors(
+        "any", **{f"effects[{i}]": (each, f"n_{i} d") for i, each in enumerate(effects)}
+    )
     bases = []
-    for effect in effects:
-        validate.shape("effects", validate.finite("effects", effect), ("n_values", "d"))
     sizes = torch.stack([(effect - effect.mean(0)).norm() for effect in effects])
     for i, effect in enumerate(effects):
         if not sizes[i] > 100 * torch.finfo(effect.dtype).eps * sizes.max():
@@ -172,7 +176,7 @@ def unseen_accuracy(
     """
     H, factors, sizes = _checked(H, factors)
     validate.number("ridge", ridge, 0.0)
-    if not isinstance(seen, Tensor) or seen.dtype != torch.bool:
+    if (seen := validate.as_tensor("seen", seen)).dtype != torch.bool:
         raise TypeError("seen must be a tensor of True and False, one for each row of H.")
     seen = validate.shape("seen", seen, (len(H),)).to(H.device)
     if seen.all() or not seen.any():
@@ -213,7 +217,8 @@ def _effect_coded(factors: Tensor, sizes: list[int]) -> Float[Tensor, "n columns
 
 def _checked(H: Tensor, factors: Tensor) -> tuple[Tensor, Tensor, list[int]]:
     """H, the factors, and how many values each has; TypeError / ValueError otherwise."""
-    H = validate.shape("H", validate.finite("H", H), ("n", "d")).detach()
+    H = validate.finite("H", H).detach()
+    validate.tensors("any", H=(H, "n d"))
     factors = validate.as_tensor("factors", factors)
     if factors.is_floating_point() or factors.dtype == torch.bool:
         raise TypeError(f"factors has dtype {factors.dtype}; it must hold whole numbers from 0 on.")

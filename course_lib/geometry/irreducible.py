@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 N_ANGLES = 180  # tried by both indices: one per degree of a half turn
 REACH = 3.0  # of the histogram, in root mean squares of a coordinate
+MOST_BINS = 10_000  # on a side of the histogram: as many cells as memory could hold
 FEWEST = 4  # points in a plane that can be anything but a triangle
 
 
@@ -58,7 +59,8 @@ def separability_index(
     points = _centred_plane(points)
     if n_bins is None:
         n_bins = min(40, max(4, round(math.sqrt(len(points) / 5))))
-    validate.positive_int("n_bins", n_bins, 2)
+    if validate.positive_int("n_bins", n_bins, 2) > MOST_BINS:
+        raise ValueError(f"n_bins is {n_bins}; it must be at most {MOST_BINS}.")
     a, b, angles = _turned(points, validate.positive_int("n_angles", n_angles), math.pi / 2)
     sd = math.sqrt(points.square().sum().item() / (2 * len(points)))
     cell_a, cell_b = (
@@ -115,7 +117,8 @@ def cluster_decoder(
     """
     from scipy.sparse.csgraph import connected_components
 
-    W_dec = validate.finite("W_dec", validate.shape("W_dec", W_dec, ("d_sae", "d_in")))
+    validate.tensors("any", W_dec=(W_dec, "d_sae d_in"))
+    W_dec = validate.finite("W_dec", W_dec)
     validate.number("threshold", threshold, -1.0, 1.0)
     norm = W_dec.norm(dim=1, keepdim=True)
     unit = (W_dec / norm.where(norm > 0, 1.0)).detach()
@@ -141,18 +144,22 @@ def cluster_points(
     Returns the coordinates (centred) and the components as orthonormal rows of the input space.
 
     Raises:
-        ValueError: fewer active inputs than `FEWEST`, or fewer directions than components.
+        TypeError, ValueError: naming the argument; fewer active inputs than `FEWEST`, or fewer
+            directions than components.
     """
-    validate.shape("W_dec", W_dec, ("d_sae", "d_in"))
+    validate.tensors("any", W_dec=(W_dec, "d_sae d_in"))
     validate.shape("z", z, ("batch", len(W_dec)))
     n_components = validate.positive_int("n_components", n_components)
+    members = _checked_latents(members, len(W_dec))
     z = validate.finite("z", z)[:, members].detach()
-    written = z[(z != 0).any(1)] @ W_dec[members].detach()
+    W_dec = validate.finite("W_dec", W_dec)[members].detach()
+    kind = torch.promote_types(torch.promote_types(z.dtype, W_dec.dtype), torch.float32)
+    written = z[(z != 0).any(1)].to(kind) @ W_dec.to(kind)
     if len(written) < FEWEST:
         raise ValueError(
             f"members are active on {len(written)} of {len(z)} inputs; there must be {FEWEST}."
         )
-    written = written - written.mean(0)
+    written = validate.finite("z @ W_dec", written - written.mean(0))
     _, size, V = torch.linalg.svd(written, full_matrices=False)
     rank = int((size > 1e-6 * size[0].clamp(min=1e-30)).sum())
     if rank < n_components:
@@ -160,6 +167,15 @@ def cluster_points(
             f"members write {rank} directions; n_components = {n_components} needs as many."
         )
     return written @ V[:n_components].T, V[:n_components]
+
+
+def _checked_latents(members: Tensor, d_sae: int) -> Tensor:
+    members = validate.whole("members", validate.as_tensor("members", members))
+    if members.dtype == torch.bool:
+        return validate.shape("members", members, (d_sae,))
+    return validate.whole(
+        "members", validate.shape("members", members, ("latents",)), -d_sae, d_sae - 1
+    )
 
 
 def _centred_plane(points: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ Sequences using Non-Linear Representations", sections 4 and 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 
+@runtime_checkable
 class Memory(Protocol):
     """A model that keeps a sequence in one state, such as `course_lib.models.GRU`."""
 
@@ -59,6 +60,10 @@ class PlaceSubspaces(nn.Module):
     def __init__(self, d: int, n_symbols: int, length: int, *, seed: int = 0) -> None:
         super().__init__()
         _check_sizes(d, n_symbols, length)
+        if length > d:
+            raise ValueError(
+                f"length is {length}; it must be at most d = {d}: each place takes one."
+            )
         self.rotation = Rotation(d, [d // length] * length, seed=seed)
 
     def forward(self, edit: Replacement) -> Float[Tensor, "batch d"]:
@@ -114,13 +119,20 @@ def _check_sizes(d: int, n_symbols: int, length: int) -> None:
         validate.positive_int(name, size)
 
 
+def _check_memory(memory: Memory, n_symbols: int, n_signs: int = 0) -> None:
+    validate.instance("memory", memory, Memory)
+    most = getattr(getattr(memory, "config", None), "d_vocab", validate.LARGEST) - n_signs
+    if validate.positive_int("n_symbols", n_symbols, 2) > most:
+        raise ValueError(f"n_symbols is {n_symbols}; of this memory it must be at most {most}.")
+
+
 @torch.no_grad()
 def draw_replacements(
     memory: Memory, n_symbols: int, length: int, batch_size: int, generator: Generator
 ) -> Replacement:
     """Two sequences each, and a place where they differ (of those, any)."""
     validate.instance("generator", generator, Generator)
-    validate.positive_int("n_symbols", n_symbols, 2)
+    _check_memory(memory, n_symbols)
     shape = tuple(
         validate.positive_int(name, size)
         for name, size in (("pairs", 2), ("batch_size", batch_size), ("length", length))
@@ -151,7 +163,7 @@ def fit_edit(
     Cross-entropy of every symbol, each given the wanted ones before it. Returns the losses.
     """
     validate.instance("edit", edit, nn.Module)
-    validate.positive_int("n_symbols", n_symbols, 2)
+    _check_memory(memory, n_symbols, n_signs=1)
     sign = torch.full((validate.positive_int("batch_size", batch_size), 1), n_symbols)
 
     def loss(edit: nn.Module, generator: Generator) -> Tensor:
@@ -173,6 +185,8 @@ def fit_edit(
 def edits_right(edit: nn.Module, memory: Memory, drawn: Replacement, first: int) -> Tensor:
     """Whether the memory, given its own output, writes all of the wanted sequence, [batch]."""
     validate.instance("edit", edit, nn.Module)
+    validate.instance("memory", memory, Memory)
+    validate.instance("drawn", drawn, Replacement)
     written = memory.write(edit(drawn), first, drawn.wanted.shape[1])
     return (written == drawn.wanted).all(1)
 
@@ -222,7 +236,9 @@ def additive_codes(
     design = F.one_hot(tokens, n_symbols).flatten(1).to(states.dtype)
     mean = states.mean(0)
     gram = design.T @ design + ridge * len(states) * torch.eye(design.shape[1]).to(states)
-    solved = torch.linalg.solve(gram, design.T @ (states - mean))
+    solved, singular = torch.linalg.solve_ex(gram, design.T @ (states - mean))
+    if singular:
+        raise ValueError(f"ridge is {ridge}, which is lost in rounding; it must be larger.")
     codes = solved.unflatten(0, (length, n_symbols))
     centre = codes.mean(1, keepdim=True)
     codes = codes - centre

@@ -17,7 +17,7 @@ def every_move(
     place: Int[Tensor, " samples"], n_places: int
 ) -> tuple[Int[Tensor, " moves"], Int[Tensor, " moves"], Int[Tensor, " moves"]]:
     """Each sample with each other place: row of the sample, old place, new place."""
-    validate.shape("place", place, ("samples",))
+    place = validate.shape("place", validate.as_tensor("place", place), ("samples",))
     row = torch.arange(len(place)).repeat_interleave(validate.positive_int("n_places", n_places, 2))
     new = torch.arange(n_places).repeat(len(place))
     old = place[row]
@@ -41,11 +41,12 @@ def logits_after(
     from course_lib.activations import Patch, intervene, read
 
     validate.instance("model", model, nn.Module)
-
-    x = read(model, site, tokens)
-    if not 0 <= position < x.shape[1]:
+    x = read(model, validate.text("site", site), tokens)
+    if validate.positive_int("position", position, 0) >= x.shape[1]:
         raise ValueError(f"position is {position}; it must be from 0 to {x.shape[1] - 1}.")
-    validate.shape("change", change, (len(tokens), x.shape[2]))
+    change = validate.shape(
+        "change", validate.as_tensor("change", change), (len(tokens), x.shape[2])
+    )
     x[:, position] += change
     with intervene(model, site, Patch(x)):
         return model(tokens)[:, -1]

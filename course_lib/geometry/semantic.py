@@ -39,13 +39,15 @@ def axis_scores(
     E: Float[Tensor, "n d"], axes: Float[Tensor, "n_axes d"]
 ) -> Float[Tensor, "n n_axes"]:
     """The place of each word on each scale: e(w)ᵀ ŝ, the axes brought to length 1."""
-    for name, value in (("E", E), ("axes", axes)):
+    E, axes = (
         validate.shape(name, validate.finite(name, value), ("n", "d"))
+        for name, value in (("E", E), ("axes", axes))
+    )
     if E.shape[1] != axes.shape[1]:
         raise ValueError(f"E has d = {E.shape[1]} and axes {axes.shape[1]}; they must be equal.")
     if not axes.any(1).all():
         raise ValueError("axes has a row of zeros, which has no direction.")
-    return E @ unit_rows(axes).T
+    return E @ unit_rows(axes).to(E).T
 
 
 def random_axes(
@@ -62,7 +64,7 @@ def random_axes(
 
 def variance_by_component(scores: Float[Tensor, "n n_axes"]) -> Float[Tensor, " n_components"]:
     """The share of the scores' variance that each principal component has, the largest first."""
-    validate.shape("scores", validate.finite("scores", scores), ("n", "n_axes"))
+    scores = validate.shape("scores", validate.finite("scores", scores), ("n", "n_axes"))
     centred = scores.double() - scores.double().mean(0)
     variance = torch.linalg.svdvals(centred) ** 2
     if variance.sum() <= 1e-24 * scores.double().pow(2).sum():
@@ -79,6 +81,7 @@ def off_target_line(cosines: Float[Tensor, "n n"], shifts: Float[Tensor, "n n"])
 
     Raises ValueError for cosines that are all the same.
     """
+    cosines, shifts = validate.as_tensor("cosines", cosines), validate.as_tensor("shifts", shifts)
     x, y = off_diagonal(cosines).double(), off_diagonal(shifts).double()
     for name, value in (("cosines", x), ("shifts", y)):
         validate.finite(name, value)

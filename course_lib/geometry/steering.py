@@ -55,8 +55,10 @@ def steering_leakage(steering: Float[Tensor, "n d"], directions: Float[Tensor, "
     `CausalInnerProduct.riesz` of them their causal Gram matrix, each row divided by its diagonal
     entry: no evidence beyond the cosines. `measured_leakage` at an earlier layer is.
     """
-    for name, value in (("steering", steering), ("directions", directions)):
+    steering, directions = (
         validate.shape(name, validate.finite(name, value), ("n", "d"))
+        for name, value in (("steering", steering), ("directions", directions))
+    )
     if steering.shape != directions.shape:
         raise ValueError(
             f"steering has shape {list(steering.shape)} and directions {list(directions.shape)}; "
@@ -72,6 +74,9 @@ def log_odds(
 
     A token that stands in several pairs counts once.
     """
+    logits = validate.as_tensor("logits", logits)
+    if logits.ndim == 0:
+        raise ValueError(f"logits is {logits}; it must be a tensor [..., d_vocab].")
     pairs = checked_pairs(pairs, logits.shape[-1]).to(logits.device)
     without, having = (logits[..., side.unique()].logsumexp(-1) for side in pairs.T)
     return having - without
@@ -107,9 +112,11 @@ def measured_leakage(
 
     validate.shape("steering", validate.finite("steering", steering), ("n", "d"))
     n = len(steering)
-    if len(pairs) != n:
+    validate.number("scale", scale)
+    if len(validate.sequence("pairs", pairs)) != n:
         raise ValueError(f"pairs has {len(pairs)} entries for the {n} rows of steering.")
-    places = torch.ones(tokens.shape, dtype=torch.bool) if where is None else where
+    everywhere = torch.ones(tokens.shape, dtype=torch.bool)
+    places = everywhere if where is None else validate.as_tensor("where", where)
     try:
         places = places.to(tokens.device, torch.bool).expand(n, *tokens.shape)
     except RuntimeError as error:
@@ -154,8 +161,13 @@ def reparametrise_model(model: GPT, A: Float[Tensor, "d_model d_model"]) -> GPT:
     Its `ln_final` is followed by A⁻ᵀ, so that the site "ln_final" is the new λ; its unembedding is
     its own, also where it was tied to the embedding.
 
-    Raises ValueError for an A that cannot be inverted.
+    Raises TypeError for a model without these two, ValueError for an A that cannot be inverted.
     """
+    if not (hasattr(model, "unembed") and hasattr(model, "ln_final")):
+        raise TypeError(
+            f"model is of type {type(model).__name__}; it must have an `unembed` and a `ln_final`, "
+            "as a GPT has."
+        )
     W_U = model.unembed.weight
     A, inverse = _with_inverse(A, W_U.shape[1])
     copy = deepcopy(model)

@@ -133,11 +133,19 @@ def pgd(
     al. 2015), several are PGD (Madry et al. 2018), here without a random start.
     """
     validate.instance("model", model, Classifiers)
-    validate.whole("y", y, 0, model.d_out - 1)
-    validate.tensors("any", x=(x, "batch d_in"), y=(y, "batch"))
-    low, high = validate.number("low", low), validate.number("high", high)
+    x = validate.as_tensor("x", x).to(model.W_in.dtype)
+    y = validate.whole("y", y, 0, model.d_out - 1).long()
+    validate.tensors("any", x=(x, f"batch {model.d_in}"), y=(y, "batch"))
+    most = torch.finfo(x.dtype).max
+    low, high = validate.number("low", low, -most, most), validate.number("high", high, -most, most)
     validate.positive_int("steps", steps)
-    bound = validate.finite("epsilon", epsilon, 0.0).expand(model.n_instances)[:, None, None]
+    bound = validate.finite("epsilon", epsilon, 0.0).to(x)
+    if bound.ndim > 1 or bound.numel() not in (1, model.n_instances):
+        raise ValueError(
+            f"epsilon has shape {list(bound.shape)}; it must be a number or {model.n_instances} "
+            "numbers."
+        )
+    bound = bound.expand(model.n_instances)[:, None, None]
     size = bound if steps == 1 else 2 * bound / steps
     attacked = x.expand(model.n_instances, *x.shape).clone()
     for _ in range(steps):

@@ -242,7 +242,7 @@ class GPT(nn.Module):
 
         Raises ValueError for tokens that are not in the vocabulary or do not fit into n_ctx.
         """
-        start = 0 if cache is None else len(cache)
+        start = 0 if cache is None else len(validate.instance("cache", cache, KVCache))
         self._check(tokens, start)
         places = torch.arange(start, start + tokens.shape[1], device=tokens.device)
         x = self.embed(tokens.clamp(min=0).long())

@@ -113,6 +113,8 @@ class GRU(nn.Module):
     ) -> Int[Tensor, "batch n_new"]:
         """The n_new likeliest tokens from a state, edited or not, that follow the token `first`."""
         validate.shape("state", state, ("batch", self.config.d_hidden))
+        if validate.positive_int("first", first, 0) >= self.config.d_vocab:
+            raise ValueError(f"first is {first}; it must be from 0 to {self.config.d_vocab - 1}.")
         tokens = torch.full((len(state), 1), first, device=state.device)
         with torch.no_grad():
             for _ in range(validate.positive_int("n_new", n_new)):

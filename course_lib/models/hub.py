@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,7 +73,7 @@ def _fetch(get: Callable[..., T], name: str, **arguments: Any) -> T:
     try:
         return get(name, local_files_only=True, **arguments)
     except (OSError, ValueError) as error:
-        if Path(name).is_dir():
+        if os.path.isdir(name):
             raise ValueError(f"{name} is no folder of a model: {_first_line(error)}") from error
     if Path(name).is_absolute() or name.startswith(".") or name.count("/") > 1:
         raise ValueError(f"{name} is no folder, and no name of a model on the hub.")

@@ -77,7 +77,7 @@ class ToyModel(nn.Module):
         self, x: Float[Tensor, "n_instances batch n_features"], instances: slice = ALL_INSTANCES
     ) -> Float[Tensor, "n_instances batch d_hidden"]:
         """Hidden activations h = x W, through a ReLU when hidden="relu"."""
-        W = self.W[instances]
+        W = self.W[validate.instance("instances", instances, slice)]
         validate.tensors(
             "alike", x=(x, "*lead n_features"), W=(W, "*instances n_features d_hidden")
         )
@@ -88,7 +88,7 @@ class ToyModel(nn.Module):
         self, h: Float[Tensor, "n_instances batch d_hidden"], instances: slice = ALL_INSTANCES
     ) -> Float[Tensor, "n_instances batch n_features"]:
         """Reconstruction h W_dec + b_dec, through a ReLU when output="relu"."""
-        W_dec = self.W_dec[instances]
+        W_dec = self.W_dec[validate.instance("instances", instances, slice)]
         validate.tensors("alike", h=(h, "n batch d_hidden"), W=(W_dec, "n d_hidden n_features"))
         x_hat = torch.baddbmm(self.b_dec[instances, None], h, W_dec)
         return x_hat.relu() if self.output == "relu" else x_hat

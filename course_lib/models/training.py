@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from math import cos, pi
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -114,7 +114,12 @@ class Trainer:
         snapshots: Sequence[int] = (),
         seed: int = 0,
     ) -> None:
-        self.model, self.world = model, world
+        self.model, self.world = validate.instance("model", model, nn.Module), world
+        if not is_dataclass(getattr(model, "config", None)):
+            raise TypeError(
+                f"model is a {type(model).__name__} without a `config`; it must have one, a "
+                "dataclass, as the models of the course do."
+            )
         self.device = next(model.parameters()).device
         autocast = self.device.type == "cuda" if autocast is None else autocast
         self.schedule = Schedule(
@@ -126,10 +131,11 @@ class Trainer:
             "world": type(world).__name__,
         }
         self.optimizers = self._make_optimizers()
-        self.log_every = validate.positive_int("log_every", log_every or max(1, steps // 100))
-        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        rows = 0 if log_every is None else validate.positive_int("log_every", log_every, 0)
+        self.log_every = rows or max(1, steps // 100)
+        self.checkpoint = None if checkpoint is None else validate.path("checkpoint", checkpoint)
         self.checkpoint_every = validate.positive_int("checkpoint_every", checkpoint_every)
-        self.snapshots = tuple(snapshots)
+        self.snapshots = tuple(validate.entries("snapshots", snapshots))
         if self.snapshots and self.checkpoint is None:
             raise ValueError("snapshots are kept beside the checkpoint; name a checkpoint too.")
         self.steps, self.step = steps, 0

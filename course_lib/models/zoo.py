@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,7 @@ def load(name: str, *, step: int | None = None) -> nn.Module:
     Raises:
         ValueError: unknown name or step, or files that are not as they were stored.
         ModuleNotFoundError: the name is of no shipped model and transformers is not installed.
+        ConnectionError: the name is of no model on this machine and the hub cannot be reached.
     """
     if _card_path(name) is None:
         from course_lib.models.hub import load_hub
@@ -146,7 +148,8 @@ def open_world(name: str) -> tuple[nn.Module, Any]:
     """A language model, and the world whose documents it is asked about.
 
     A model of the course comes with its own world. Any other reads the documents of the story
-    world in its own tokens; see `course_lib.data.Retold`. Arguments and errors as for `load`.
+    world in its own tokens; see `course_lib.data.Retold`. Arguments and errors as for `load`, a
+    ModuleNotFoundError without transformers and a ConnectionError without the hub among them.
     """
     model = load(name)
     if _card_path(name) is not None:
@@ -177,7 +180,7 @@ def _card_path(name: str) -> Path | None:
     if not isinstance(name, str) or not name:
         raise TypeError(f"name is {name!r}; it must be a model's name, such as 'torus'.")
     places = [SHIPPED / f"{name}.json"] if Path(name).name == name else []
-    return next((path for path in [*places, Path(f"{name}.json")] if path.is_file()), None)
+    return next((path for path in [*places, Path(f"{name}.json")] if os.path.isfile(path)), None)
 
 
 def _read(path: Path, sha256: str) -> dict[str, Tensor]:

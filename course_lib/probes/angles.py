@@ -25,14 +25,20 @@ def subspace_angles(
 
     Raises ValueError for rows that are linearly dependent, NaN, or spaces of different d_model.
     """
-    validate.instance("A", A, Tensor), validate.instance("B", B, Tensor)
+    A, B = validate.finite("A", A), validate.finite("B", B)
+    if min(A.ndim, B.ndim) < 2 or A.shape[-1] != B.shape[-1] or 0 in (A.shape[-2:] + B.shape[-2:]):
+        raise ValueError(
+            f"A has shape {list(A.shape)} and B {list(B.shape)}; they must be [.., r, d_model]."
+        )
+    try:
+        torch.broadcast_shapes(A.shape[:-2], B.shape[:-2])
+    except RuntimeError as error:
+        raise ValueError(
+            f"A has shape {list(A.shape)} and B {list(B.shape)}; the leading axes must broadcast."
+        ) from error
+    exact = torch.promote_types(torch.promote_types(A.dtype, B.dtype), torch.float32)
     bases = []
-    for name, rows in (("A", A), ("B", B)):
-        rows = validate.finite(name, rows)
-        if rows.ndim < 2 or rows.shape[-1] != A.shape[-1]:
-            raise ValueError(
-                f"A has shape {list(A.shape)} and B {list(B.shape)}; they must be [.., r, d_model]."
-            )
+    for name, rows in (("A", A.to(exact)), ("B", B.to(exact))):
         _, size, basis = torch.linalg.svd(rows, full_matrices=False)
         least = size[..., -1] > size[..., 0] * 10 * rows.shape[-1] * torch.finfo(rows.dtype).eps
         if rows.shape[-2] > rows.shape[-1] or not least.all():

@@ -149,6 +149,8 @@ def _normalised(x_yes: Tensor, x_no: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         raise ValueError(f"There are {x.shape[-2]} contrast pairs; at least 2 are needed.")
     mean = x.mean(-2)
     scale = (x - mean[..., None, :]).square().mean((-2, -1)).sqrt()
+    if not scale.isfinite().all():
+        raise ValueError("x_yes or x_no has entries too large to be squared; divide both by 1e20.")
     if not (scale > 1e-6 * (1e-30 + x.abs().amax((-2, -1)))).all():
         raise ValueError(
             "All rows of x_yes or of x_no are the same: once each half is centred, nothing is left "

@@ -83,7 +83,8 @@ def code_length(
     """
     x, y, n_classes = checked_with_classes(x, y, method)
     n = y.shape[-1]
-    shares = validate.finite("blocks", list(blocks), 0.0, 1.0)
+    blocks = validate.entries("blocks", blocks)
+    shares = validate.shape("blocks", validate.finite("blocks", blocks, 0.0, 1.0), ("n_blocks",))
     if len(shares) < 2 or shares[-1] != 1 or (shares.diff() <= 0).any() or shares[0] <= 0:
         raise ValueError(f"blocks is {tuple(blocks)}; it must be shares of the rows, rising to 1.")
     order = _order(n, groups, seed).to(y.device)
@@ -110,7 +111,7 @@ def code_length(
 def _order(n: int, groups: Tensor | None, seed: int) -> Tensor:
     if groups is None:
         return torch.randperm(n, generator=generator(seed))
-    validate.shape("groups", groups, (n,))
+    validate.as_tensor("groups", validate.shape("groups", groups, (n,)))
     values, group = groups.cpu().unique(return_inverse=True)
     return torch.randperm(len(values), generator=generator(seed))[group].argsort(stable=True)
 

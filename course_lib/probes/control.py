@@ -36,7 +36,8 @@ def control_task(
     and when there are too few types to have every class.
     """
     n_classes = validate.positive_int("n_classes", n_classes, 2)
-    if not isinstance(types, Tensor) or types.is_floating_point() or not types.numel():
+    types = validate.as_tensor("types", types)
+    if types.is_floating_point() or not types.numel():
         raise ValueError("types must be a tensor of whole numbers, one per row.")
     if weights is None:
         weights = torch.ones(n_classes)

@@ -38,7 +38,7 @@ def kernel_analysis(
     are all equal.
     """
     x = validate.shape("x", validate.finite("x", x), ("n", "d_model")).double()
-    n = len(validate.shape("y", y, (len(x),)))
+    n = len(validate.as_tensor("y", validate.shape("y", y, (len(x),))))
     if validate.positive_int("n_dims", n_dims) >= n:
         raise ValueError(f"n_dims is {n_dims}; x has {n} rows, so it must be at most {n - 1}.")
     target = one_hot(y.unique(return_inverse=True)[1]).double()
@@ -50,7 +50,8 @@ def kernel_analysis(
     if not len(apart):
         raise ValueError("all rows of x are equal; there is nothing to tell classes by.")
     left = torch.ones(n_dims, dtype=torch.double)
-    for quantile in validate.finite("quantiles", list(quantiles), 0.0, 1.0).tolist():
+    shares = validate.finite("quantiles", validate.entries("quantiles", quantiles), 0.0, 1.0)
+    for quantile in validate.shape("quantiles", shares, ("n",)).tolist():
         K = torch.exp(-squared / (2 * torch.quantile(apart[: 2**24], quantile)))
         K = K - K.mean(0) - K.mean(1, keepdim=True) + K.mean()
         components = torch.linalg.eigh(K).eigenvectors.flip(1)[:, :n_dims]

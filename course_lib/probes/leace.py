@@ -56,6 +56,13 @@ class Leace:
         return (x - centred @ read @ write).to(x.dtype)
 
 
+def _checked_device(device: torch.device | str | None) -> torch.device | None:
+    try:
+        return None if device is None else torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device is {device!r}; it must be a device, such as 'cpu'.") from error
+
+
 class Moments:
     """Means and covariances of x and a concept z, batch by batch, in float64.
 
@@ -73,10 +80,13 @@ class Moments:
     ) -> None:
         self.d_model = validate.positive_int("d_model", d_model)
         self.n_outputs = validate.positive_int("n_outputs", n_outputs)
-        self.lead, width = tuple(lead), d_model + n_outputs
+        self.lead = tuple(
+            validate.positive_int("lead", size, 0) for size in validate.entries("lead", lead)
+        )
+        width, device = d_model + n_outputs, _checked_device(device)
         self.n = torch.zeros(self.lead, dtype=torch.float64, device=device)
-        self._mean = torch.zeros(*lead, width, dtype=torch.float64, device=device)
-        self._scatter = torch.zeros(*lead, width, width, dtype=torch.float64, device=device)
+        self._mean = torch.zeros(*self.lead, width, dtype=torch.float64, device=device)
+        self._scatter = torch.zeros(*self.lead, width, width, dtype=torch.float64, device=device)
 
     @torch.no_grad()
     def update(

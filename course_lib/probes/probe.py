@@ -17,7 +17,7 @@ from course_lib.probes.layout import Layout
 from course_lib.probes.logistic import logistic
 from course_lib.probes.mlp import mlp
 from course_lib.probes.readouts import MLP, Linear
-from course_lib.probes.result import ProbeResult, score, which
+from course_lib.probes.result import ProbeResult, of_rows, score, which
 from course_lib.probes.sparse import sparse
 from course_lib.probes.splits import Split, random_split
 
@@ -69,11 +69,9 @@ def probe(
     x, y, _ = checked(x, y, method)
     if split is not None:
         validate.instance("split", split, Split)
-    split = (random_split(x.shape[-2], seed=seed) if split is None else split).to(x.device)
-    if split.n != x.shape[-2]:
-        raise ValueError(f"split is of {split.n} rows; x has {x.shape[-2]}.")
+    split = of_rows(x, random_split(x.shape[-2], seed=seed) if split is None else split)
     if isinstance(control, Tensor):
-        control_y = _like(control.to(x.device), y)
+        control_y = _like(validate.as_tensor("control", control).to(x.device), y)
     elif control is None:
         control_y = None
     else:

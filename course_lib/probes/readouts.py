@@ -39,7 +39,7 @@ class Linear:
     def scores(self, x: Float[Tensor, "*lead n d_model"]) -> Float[Tensor, "*lead n"]:
         """[*lead, n], or [*lead, n, K] for K > 2; the leading axes of x broadcast with the own."""
         W, b = _with_outputs(self, self.direction, 2), _with_outputs(self, self.bias, 1)
-        check_width(x, W.shape[-1])
+        x = _like(x, W)
         layout = Layout.of(x.shape[:-2], self.lead)
         W, b = layout.fold(W, 2), layout.fold(b, 1)
         scores = W.flatten(1, 2) @ layout.fold_x(x).mT + b.flatten(1, 2)[..., None]
@@ -73,7 +73,7 @@ class MLP:
 
     def scores(self, x: Float[Tensor, "*lead n d_model"]) -> Float[Tensor, "*lead n"]:
         """[*lead, n], or [*lead, n, K] for K > 2; the leading axes of x broadcast with the own."""
-        check_width(x, self.W_in.shape[-1])
+        x = _like(x, self.W_in)
         layout = Layout.of(x.shape[:-2], self.lead)
         W, b = layout.fold(self.W_in, 2), layout.fold(self.b_in, 1)
         hidden = W.flatten(1, 2) @ layout.fold_x(x).mT + b.flatten(1, 2)[..., None]
@@ -94,10 +94,13 @@ def _without_outputs(readout: Linear | MLP, scores: Tensor) -> Tensor:
     return scores.mT if readout.n_classes > 2 else scores[..., 0, :]
 
 
-def check_width(x: Tensor, d_model: int) -> None:
-    if not isinstance(x, Tensor) or x.ndim < 2 or x.shape[-1] != d_model:
-        got = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
-        raise ValueError(f"x has shape {got}; it must be [..., n, {d_model}].")
+def _like(x: Tensor, weight: Float[Tensor, "*lead d_model"]) -> Float[Tensor, "*lead n d_model"]:
+    """x in the dtype of weights that read rows of its width; else ValueError."""
+    d_model = weight.shape[-1]
+    if not isinstance(x, Tensor) or x.is_complex() or x.ndim < 2 or x.shape[-1] != d_model:
+        got = f"{list(x.shape)} of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"x has shape {got}; it must be [..., n, {d_model}], real numbers.")
+    return x.to(weight.dtype)
 
 
 def log_prob(
@@ -107,11 +110,27 @@ def log_prob(
 
     scores are [*lead, n] for two classes and [*lead, n, K] for K > 2; y broadcasts.
     """
-    validate.instance("scores", scores, Tensor), validate.whole("y", y, NONE)
     validate.positive_int("n_classes", n_classes, 2)
+    validate.whole("y", y, NONE, n_classes - 1)
+    scores = validate.as_tensor("scores", scores)
+    if not scores.is_floating_point():
+        raise TypeError(f"scores is {scores!r}; it must be a tensor of floating-point numbers.")
+    lead = scores.shape[:-1] if n_classes > 2 else scores.shape
+    if n_classes > 2 and scores.shape[-1:] != (n_classes,):
+        raise ValueError(
+            f"scores has shape {list(scores.shape)}; it must be [..., n, {n_classes}], a score for "
+            f"each of {n_classes} classes."
+        )
+    try:
+        lead = torch.broadcast_shapes(lead, y.shape)
+    except RuntimeError as error:
+        raise ValueError(
+            f"y has shape {list(y.shape)} and scores {list(scores.shape)}; there must be a label "
+            "for each row."
+        ) from error
     there = y != NONE
     if n_classes > 2:
-        log_p = F.log_softmax(scores, dim=-1)
-        index = y.where(there, 0).expand(log_p.shape[:-1]).long()
+        log_p = F.log_softmax(scores, dim=-1).expand(*lead, n_classes)
+        index = y.where(there, 0).expand(lead).long()
         return log_p.gather(-1, index[..., None])[..., 0].where(there, 0.0)
     return F.logsigmoid(torch.where(y == 1, scores, -scores)).where(there, 0.0)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from course_lib import validate
 from course_lib.data.sequences import NONE
+from course_lib.probes.layout import Layout
 from course_lib.probes.measures import auroc, f1_score, interval, r2_score
 from course_lib.probes.readouts import MLP, Linear
 from course_lib.probes.splits import Split
@@ -233,7 +234,15 @@ def score(
     """
     validate.instance("split", split, Split)
     validate.tensors("floating", x=(x, "*lead n d_model"))
-    split = split.to(x.device)
+    if not isinstance(readout, Linear | MLP):
+        raise TypeError(f"readout is of type {type(readout).__name__}; it must be a probe's.")
+    split = of_rows(x, split)
+    y = validate.as_tensor("y", y)
+    if y.shape[-1:] != (split.n,):
+        raise ValueError(
+            f"y has shape {list(y.shape)}; it must be [..., {split.n}], one for each row."
+        )
+    Layout.of(x.shape[:-2], y.shape[:-1], split.test.shape[:-1], readout.lead)
     nothing = NONE if readout.n_classes else float("nan")
     y = y.to(x.device).where(split.test, nothing)
     rows = split.test.reshape(-1, split.n).any(0).nonzero()[:, 0]
@@ -246,6 +255,13 @@ def score(
         raise ValueError(f"{which(~tested.any(-1))} has no labelled row to be tested on.")
     scores = scores.where(tested[..., None] if outputs else tested, float("nan"))
     return ProbeResult(method, split, readout, rows, labels, scores, commonest)
+
+
+def of_rows(x: Float[Tensor, "*lead n d_model"], split: Split) -> Split:
+    """The split on x's device, or ValueError if it is not of x's rows."""
+    if split.n != x.shape[-2]:
+        raise ValueError(f"split is of {split.n} rows; x has {x.shape[-2]}.")
+    return split.to(x.device)
 
 
 def which(bad: Bool[Tensor, "*lead"]) -> str:

@@ -39,6 +39,7 @@ class Split:
             mask = getattr(self, name)
             if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.ndim == 0:
                 raise TypeError(f"{name} is {mask!r}; it must be a tensor of True and False, [n].")
+            validate.as_tensor(name, mask)
         if self.train.shape != self.test.shape:
             raise ValueError(
                 f"train has shape {list(self.train.shape)} and test {list(self.test.shape)}; "
@@ -109,7 +110,8 @@ def block_split(
     """
     validate.positive_int("n_blocks", n_blocks, 2)
     validate.number("margin", margin, 0.0)
-    positions = validate.shape("positions", validate.finite("positions", positions), ("n", "axes"))
+    positions = validate.finite("positions", positions)
+    validate.tensors("any", positions=(positions, "n n_axes"))
     low, high = positions.aminmax(dim=0)
     side = torch.where(high > low, high - low, 1.0) / n_blocks
     cell = ((positions - low) / side).long().clamp(max=n_blocks - 1)
@@ -128,6 +130,7 @@ def block_split(
 
 def stack_splits(splits: Sequence[Split]) -> Split:
     """Splits of the same rows as one, with a leading axis: many seeds in one solve."""
+    splits = [validate.instance("splits", s, Split) for s in validate.entries("splits", splits)]
     if not splits:
         raise ValueError("splits is empty; give at least one.")
     kinds = dict.fromkeys(split.kind for split in splits)
@@ -152,6 +155,6 @@ def _n_test(n: int, share: float) -> int:
 
 
 def _check_groups(name: str, groups: Int[Tensor, " n"], n: int | str = "n") -> None:
-    validate.shape(name, groups, (n,))
+    validate.as_tensor(name, validate.shape(name, groups, (n,)))
     if groups.is_floating_point():
         raise TypeError(f"{name} has dtype {groups.dtype}; number the groups with whole numbers.")
