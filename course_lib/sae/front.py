@@ -41,7 +41,8 @@ def train_front(
     constructor. A latent counts as dead after 50 batches without firing.
 
     Returns the SAEs, [sparsity][seed], in evaluation mode. Raises what the constructor and
-    `Trainer` raise, FloatingPointError where the loss is no number any more.
+    `Trainer` raise, FileNotFoundError for shards that are not there, FloatingPointError where the
+    loss is no number any more.
     """
     validate.sequence("sparsities", sparsities)
     validate.positive_int("n_seeds", n_seeds)
