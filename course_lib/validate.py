@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -209,6 +209,11 @@ def sequence(name: str, value: Any) -> Any:
     if not listed or isinstance(value, (str, bytes)) or getattr(value, "ndim", 1) == 0:
         raise TypeError(f"{name} is of type {type(value).__name__}; it must be a list.")
     return value
+
+
+def items(name: str, value: Any) -> list[Any]:
+    """Return what a list or the like holds, or an iterator gives, else raise TypeError."""
+    return list(value if isinstance(value, Iterator) else sequence(name, value))
 
 
 def instance(name: str, value: Any, kind: type[T]) -> T:

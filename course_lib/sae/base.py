@@ -275,7 +275,7 @@ class SAE(nn.Module, ABC):
     @torch.no_grad()
     def start(self, how: str, *batch: Tensor) -> None:
         """Put b_dec at the centre of the first batch: "mean", "geometric_median" or "zero"."""
-        self.b_dec.copy_(self._center("x", batch[0], self.d_in, how))
+        self.b_dec.copy_(self._center("x", batch[0], self.b_dec.shape[-1], how))
 
     def _center(
         self, name: str, x: Tensor, size: int, how: str

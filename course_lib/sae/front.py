@@ -113,7 +113,7 @@ def score_front(
     for line in validate.sequence("saes", saes):
         for sae in validate.sequence("a line of saes", line):
             validate.instance("an entry of saes", sae, SAE)
-    if not any(saes) or len({len(line) for line in saes}) > 1:
+    if not any(len(line) for line in saes) or len({len(line) for line in saes}) > 1:
         raise ValueError("saes is empty or ragged; give as many SAEs for each sparsity.")
     validate.tensors(
         "any", x=(x, "batch d_in"), features=(features, "batch n_features"),

@@ -162,7 +162,8 @@ def evaluate(
     validate.instance("model", model, nn.Module)
     validate.instance("behaviour", behaviour, Behaviour)
     checked_act("act", act)
-    for other in validate.sequence("off_target", off_target):
+    off_target = validate.items("off_target", off_target)
+    for other in off_target:
         validate.instance("an entry of off_target", other, Behaviour)
     values = validate.finite("strengths", strengths).float().flatten()
     if len(values) == 0 or values[0] <= 0 or (values.diff() <= 0).any():
@@ -215,7 +216,7 @@ def compare(reports: Sequence[SteeringReport], kl: float) -> list[dict[str, Any]
     strengths is affordable gives a row with its names and the strength None.
     """
     rows = []
-    for report in validate.sequence("reports", reports):
+    for report in validate.items("reports", reports):
         validate.instance("an entry of reports", report, SteeringReport)
         index = report.within(kl)
         names = {"source": report.source, "behaviour": report.behaviour, "strength": None}

@@ -51,7 +51,7 @@ def find_vectors(
     validate.instance("model", model, nn.Module)
     if not callable(method):
         method = METHODS[validate.choice("method", method, tuple(METHODS))]
-    named = [sites] if isinstance(sites, str) else list(validate.sequence("sites", sites))
+    named = [sites] if isinstance(sites, str) else validate.items("sites", sites)
     if validate.instance("tokens", tokens, Tensor).ndim == 0:
         raise ValueError("tokens has no axis; it must be [n, ...], what the model reads.")
     labels = validate.as_tensor("labels", labels)

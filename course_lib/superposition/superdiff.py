@@ -95,7 +95,7 @@ def superdiff_sample(
         validate.instance("an entry of models", model, GaussianMixtureScore)
     temperature = validate.number("temperature", temperature)
     validate.sequence("keep", keep)
-    if not models or (mode.startswith("and") and len(models) != 2):
+    if len(models) == 0 or (mode.startswith("and") and len(models) != 2):
         raise ValueError(f"models has {len(models)} entries; {mode!r} needs "
                          f"{'two' if mode.startswith('and') else 'at least one'}.")  # fmt: skip
     if len({(*model.means.shape[:-2], model.means.shape[-1]) for model in models}) > 1:
