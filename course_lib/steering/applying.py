@@ -128,7 +128,7 @@ def generate(
     if temperature > 0:
         chance = torch.rand(len(prompts), n_new, generator=generator, device=generator.device)
         chance = chance.to(prompts.device)
-    if not acts:
+    if acts is None or not len(validate.sequence("acts", acts)):
         return _continued(model, prompts, n_new, temperature, chance, cache)
     parts = []
     n_prompt = prompts.shape[1]

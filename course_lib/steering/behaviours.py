@@ -183,7 +183,7 @@ def story_behaviour(
         raise TypeError(f"world is of type {type(world).__name__}; it must be a StoryWorld.")
     if position is not None:
         validate.positive_int("position", position)
-    of_word = world.words.get(state)
+    of_word = world.words.get(validate.text("state", state))
     if of_word is None or not (of_word == validate.positive_int("value", value, 0)).any():
         raise ValueError(f"state is {state!r} and value {value}; no words of the world show it.")
     asks: list[Tensor] = []
