@@ -211,6 +211,11 @@ def sequence(name: str, value: Any) -> Any:
     return value
 
 
+def items(name: str, value: Any) -> list[Any]:
+    """Return what a list or the like holds, or an iterator gives, else raise TypeError."""
+    return list(value if isinstance(value, Iterator) else sequence(name, value))
+
+
 def instance(name: str, value: Any, kind: type[T]) -> T:
     """Return `value` if it is a `kind`, else raise TypeError."""
     if not isinstance(value, kind):
@@ -244,6 +249,26 @@ def real(name: str, value: Any) -> Tensor:
     return value
 
 
-def entries(name: str, value: Any) -> list[Any]:
-    """Return what a list, a tuple, a generator or the like holds, else raise TypeError."""
-    return list(value if isinstance(value, Iterator) else sequence(name, value))
+def broadcasts(name: str, value: Any, like_name: str, like: Tensor) -> None:
+    """Raise unless `value` is a number, or a tensor that can be combined with `like` elementwise.
+
+    It looks at shape and device alone. Raises TypeError for anything else, ValueError for a number
+    that is not finite, a shape that does not fit and a tensor on another device.
+    """
+    if not isinstance(value, Tensor):
+        if isinstance(value, Real):
+            number(name, value)
+            return
+        raise TypeError(f"{name} is of type {type(value).__name__}; it must be a number or tensor.")
+    if value.is_complex():
+        raise TypeError(f"{name} has dtype {value.dtype}; it must hold real numbers.")
+    pairs = zip(reversed(value.shape), reversed(like.shape), strict=False)
+    if not all(a == b or 1 in (a, b) for a, b in pairs):
+        raise ValueError(
+            f"{name} has shape {list(value.shape)}; it must broadcast to that of {like_name}, "
+            f"{list(like.shape)}."
+        )
+    if value.device != like.device and not (value.ndim == 0 and value.device.type == "cpu"):
+        raise ValueError(
+            f"{name} is on {value.device} and {like_name} on {like.device}; they must be together."
+        )

@@ -64,3 +64,22 @@ def test_a_letter_stands_for_one_size_throughout_a_shape():
 def test_a_choice_lists_what_is_allowed():
     with pytest.raises(ValueError, match="output is 'tanh'; it must be one of 'relu', 'linear'"):
         validate.choice("output", "tanh", ("relu", "linear"))
+
+
+@pytest.mark.parametrize("value", [0.5, 2, torch.tensor(1.0), torch.ones(3), torch.ones(5, 2, 1)])
+def test_numbers_and_tensors_of_a_fitting_shape_broadcast(value):
+    validate.broadcasts("strength", value, "x", torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize("value", [torch.ones(2), torch.ones(3, 3), torch.ones(0), math.inf])
+def test_what_does_not_broadcast_is_refused(value):
+    with pytest.raises(ValueError, match="strength (has shape|is inf)"):
+        validate.broadcasts("strength", value, "x", torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="strength is on meta and x on cpu"):
+        validate.broadcasts("strength", torch.ones(3, device="meta"), "x", torch.zeros(2, 3))
+
+
+def test_what_an_iterator_gives_is_taken_like_a_list():
+    assert validate.items("sites", (site for site in "ab")) == ["a", "b"]
+    with pytest.raises(TypeError, match="sites is of type str; it must be a list"):
+        validate.items("sites", "ab")

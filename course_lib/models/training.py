@@ -135,7 +135,7 @@ class Trainer:
         self.log_every = rows or max(1, steps // 100)
         self.checkpoint = None if checkpoint is None else validate.path("checkpoint", checkpoint)
         self.checkpoint_every = validate.positive_int("checkpoint_every", checkpoint_every)
-        self.snapshots = tuple(validate.entries("snapshots", snapshots))
+        self.snapshots = tuple(validate.items("snapshots", snapshots))
         if self.snapshots and self.checkpoint is None:
             raise ValueError("snapshots are kept beside the checkpoint; name a checkpoint too.")
         self.steps, self.step = steps, 0

@@ -83,7 +83,7 @@ def code_length(
     """
     x, y, n_classes = checked_with_classes(x, y, method)
     n = y.shape[-1]
-    blocks = validate.entries("blocks", blocks)
+    blocks = validate.items("blocks", blocks)
     shares = validate.shape("blocks", validate.finite("blocks", blocks, 0.0, 1.0), ("n_blocks",))
     if len(shares) < 2 or shares[-1] != 1 or (shares.diff() <= 0).any() or shares[0] <= 0:
         raise ValueError(f"blocks is {tuple(blocks)}; it must be shares of the rows, rising to 1.")

@@ -50,7 +50,7 @@ def kernel_analysis(
     if not len(apart):
         raise ValueError("all rows of x are equal; there is nothing to tell classes by.")
     left = torch.ones(n_dims, dtype=torch.double)
-    shares = validate.finite("quantiles", validate.entries("quantiles", quantiles), 0.0, 1.0)
+    shares = validate.finite("quantiles", validate.items("quantiles", quantiles), 0.0, 1.0)
     for quantile in validate.shape("quantiles", shares, ("n",)).tolist():
         K = torch.exp(-squared / (2 * torch.quantile(apart[: 2**24], quantile)))
         K = K - K.mean(0) - K.mean(1, keepdim=True) + K.mean()

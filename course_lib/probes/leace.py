@@ -81,7 +81,7 @@ class Moments:
         self.d_model = validate.positive_int("d_model", d_model)
         self.n_outputs = validate.positive_int("n_outputs", n_outputs)
         self.lead = tuple(
-            validate.positive_int("lead", size, 0) for size in validate.entries("lead", lead)
+            validate.positive_int("lead", size, 0) for size in validate.items("lead", lead)
         )
         width, device = d_model + n_outputs, _checked_device(device)
         self.n = torch.zeros(self.lead, dtype=torch.float64, device=device)

@@ -130,7 +130,7 @@ def block_split(
 
 def stack_splits(splits: Sequence[Split]) -> Split:
     """Splits of the same rows as one, with a leading axis: many seeds in one solve."""
-    splits = [validate.instance("splits", s, Split) for s in validate.entries("splits", splits)]
+    splits = [validate.instance("splits", s, Split) for s in validate.items("splits", splits)]
     if not splits:
         raise ValueError("splits is empty; give at least one.")
     kinds = dict.fromkeys(split.kind for split in splits)

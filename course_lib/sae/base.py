@@ -196,7 +196,7 @@ class SAE(nn.Module, ABC):
     ) -> Float[Tensor, "*n_instances batch d_in"]:
         """Reconstruct x."""
         self._check_input(x)
-        z = self.codes(x) if x.ndim == 2 else None
+        z = self._fast_codes(x)
         return self.reconstruct(x, self.encode(x) if z is None else z)
 
     def reconstruct(
@@ -222,7 +222,7 @@ class SAE(nn.Module, ABC):
         latents that have not fired for long; architectures with an auxiliary loss use it.
         """
         self._check_input(x)
-        z, pre = self.codes(x) if x.ndim == 2 else None, None
+        z, pre = self._fast_codes(x), None
         if z is None:
             pre = self.pre_activations(x)
             z = self.activate(pre)
@@ -254,6 +254,9 @@ class SAE(nn.Module, ABC):
         """What `encode` gives, in less time and memory; None where there is no shorter way."""
         return None
 
+    def _fast_codes(self, x: Tensor) -> Codes | DenseCodes | None:
+        return self.codes(x) if x.ndim == 2 and len(x) else None
+
     def computes_like(self, cls: type[SAE]) -> bool:
         """Whether `codes` of `cls` is right for this SAE: no instances, nothing overridden."""
         rests_on = ("pre_activations", "activate", "decode", "reconstruction_loss", "sparsity_loss")
@@ -272,9 +275,13 @@ class SAE(nn.Module, ABC):
     @torch.no_grad()
     def start(self, how: str, *batch: Tensor) -> None:
         """Put b_dec at the centre of the first batch: "mean", "geometric_median" or "zero"."""
-        self.b_dec.copy_(self._center(batch[0], how))
+        self.b_dec.copy_(self._center("x", batch[0], self.b_dec.shape[-1], how))
 
-    def _center(self, x: Tensor, how: str) -> Float[Tensor, "*#n_instances d"]:
+    def _center(
+        self, name: str, x: Tensor, size: int, how: str
+    ) -> Float[Tensor, "*#n_instances size"]:
+        if x.ndim < 2 or x.shape[-1] != size:
+            raise ValueError(f"{name} has shape {list(x.shape)}; it must be [..., batch, {size}].")
         own = self.lead and x.ndim > 2 and len(x) == self.n_instances
         return torch.stack([center(part, how) for part in x]) if own else center(x, how)
 
@@ -377,5 +384,8 @@ def squared_error(
     x_hat: Float[Tensor, "*n_instances batch d_in"],
 ) -> Float[Tensor, "*n_instances"]:
     """Mean over the batch of Σ_i (target_i - x̂_i)², per instance."""
-    validate.instance("target", target, Tensor), validate.instance("x_hat", x_hat, Tensor)
+    for name, tensor in (("target", target), ("x_hat", x_hat)):
+        if validate.instance(name, tensor, Tensor).dtype == torch.bool:
+            raise TypeError(f"{name} has dtype {tensor.dtype}; it must hold numbers.")
+    validate.broadcasts("target", target, "x_hat", x_hat)
     return (target - x_hat).square().sum(dim=-1).mean(dim=-1)

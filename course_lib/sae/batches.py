@@ -63,7 +63,7 @@ def shard_paths(data: Data) -> list[Path]:
     paths = [data] if isinstance(data, (str, Path)) else data
     if not isinstance(paths, Sequence) or not all(isinstance(p, (str, Path)) for p in paths):
         return []
-    return [file for path in map(Path, paths) for file in _shards(path)]
+    return [file for path in paths for file in _shards(validate.path("data", path))]
 
 
 def _whole_batches(data: Data, batch_size: int, seed: int) -> Batches:
@@ -86,7 +86,8 @@ class TensorBatches:
 
     def __init__(self, tensors: Batch, batch_size: int, seed: int) -> None:
         for tensor in tensors:
-            validate.finite("data", tensor)
+            if validate.finite("data", tensor).ndim == 0:
+                raise ValueError("data has no axis; it must be [rows, d_in].")
         rows = {len(tensor) for tensor in tensors}
         if len(rows) != 1:
             raise ValueError(f"data has tensors with {sorted(rows)} rows; they must have as many.")
@@ -247,7 +248,10 @@ class IteratorBatches:
                 if drawn is None:
                     raise ValueError(f"data ended before step {step}; it gives no batches.")
             self.next += 1
-        self.last = drawn if isinstance(drawn, tuple) else (drawn,)
+        batch = drawn if isinstance(drawn, tuple) else (drawn,)
+        for part in batch:
+            validate.instance("a batch of data", part, Tensor)
+        self.last = batch
         return self.last
 
     def _start(self, step: int) -> Iterator[Tensor | Batch]:

@@ -56,6 +56,7 @@ def best_detectors(
     Raises ValueError when the tokens of the two differ in number, or a unit is not finite.
     """
     _same_tokens(units, concepts)
+    validate.tensors("any", units=(units, "n n_units"), concepts=(concepts, "n n_concepts"))
     validate.finite("units", units)
     present = concepts.float().T.contiguous()
     best = [_best_threshold(unit, present) for unit in units.T.contiguous()]

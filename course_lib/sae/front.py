@@ -41,7 +41,8 @@ def train_front(
     constructor. A latent counts as dead after 50 batches without firing.
 
     Returns the SAEs, [sparsity][seed], in evaluation mode. Raises what the constructor and
-    `Trainer` raise, FloatingPointError where the loss is no number any more.
+    `Trainer` raise, FileNotFoundError for shards that are not there, FloatingPointError where the
+    loss is no number any more.
     """
     validate.sequence("sparsities", sparsities)
     validate.positive_int("n_seeds", n_seeds)
@@ -112,7 +113,7 @@ def score_front(
     for line in validate.sequence("saes", saes):
         for sae in validate.sequence("a line of saes", line):
             validate.instance("an entry of saes", sae, SAE)
-    if not any(saes) or len({len(line) for line in saes}) > 1:
+    if not any(len(line) for line in saes) or len({len(line) for line in saes}) > 1:
         raise ValueError("saes is empty or ragged; give as many SAEs for each sparsity.")
     validate.tensors(
         "any", x=(x, "batch d_in"), features=(features, "batch n_features"),

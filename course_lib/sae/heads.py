@@ -31,6 +31,7 @@ def head_contributions(
     validate.instance("sae", sae, SAE)
     validate.tensors("alike", heads=(heads, "*places n_heads d_head"))
     rows = _by_head(sae.W_enc, sae, heads.shape[-2])
+    _check_fits("heads", heads, sae, rows.shape[1])
     center = sae.encoder.center
     if center is not None:
         heads = heads - center.unflatten(0, heads.shape[-2:])
@@ -56,6 +57,7 @@ def source_contributions(
     if validate.positive_int("latent", latent, 0) >= sae.d_sae:
         raise ValueError(f"latent is {latent}; it must be below {sae.d_sae}.")
     row = _by_head(sae.W_enc, sae, pattern.shape[-3])[..., latent]  # [n_heads, d_head]
+    _check_fits("values", values, sae, len(row.T))
     along = torch.einsum("...khd,hd->...hk", values, row)
     return pattern * along[..., None, :]
 
@@ -65,6 +67,15 @@ def head_shares(sae: SAE, n_heads: int) -> Float[Tensor, "d_sae n_heads"]:
     validate.instance("sae", sae, SAE)
     norms = _by_head(sae.W_dec.mT, sae, n_heads).norm(dim=1).mT
     return norms / norms.sum(dim=-1, keepdim=True)
+
+
+def _check_fits(name: str, tensor: Tensor, sae: SAE, d_head: int) -> None:
+    sae._check_alike(name, tensor)
+    if tensor.shape[-1] != d_head:
+        raise ValueError(
+            f"{name} has shape {list(tensor.shape)}; its last axis must be d_head, {d_head}, so "
+            f"that n_heads · d_head is the SAE's d_in, {sae.d_in}."
+        )
 
 
 def _by_head(weights: Float[Tensor, "d_in d_sae"], sae: SAE, n_heads: int) -> Tensor:

@@ -67,6 +67,7 @@ def absorption(
         "any", z=(z, "batch d_sae"), features=(features, "batch n_features"),
         W_dec=(W_dec, "d_sae d_in"), dictionary=(dictionary, "n_features d_in"),
     )  # fmt: skip
+    z = validate.finite("z", z)
     child, up = edges(parent)
     child, up = child.to(z.device), up.to(z.device)
     features, W_dec, dictionary = features.to(z), W_dec.to(z), dictionary.to(z)

@@ -145,7 +145,8 @@ def support(
 
     A feature without a latent counts as one whose latent is never active.
     """
-    on, active = features != 0, take_latents(z, features, latent) != 0
+    active = take_latents(z, features, latent) != 0
+    on = validate.finite("features", features) != 0
     hits = (on & active).sum(dim=0).to(torch.float32)
     n_on, n_active = on.sum(dim=0), active.sum(dim=0)
     return Support(hits / n_active, hits / n_on, 2 * hits / (n_on + n_active))
@@ -166,7 +167,7 @@ def shrinkage(
     """
     validate.tensors("any", z=(z, "batch d_sae"), features=(features, "batch n_features"))
     validate.tensors("any", latent=(latent, "n_features"))
-    validate.shape("W_dec", W_dec, (z.shape[-1], "d_in"))
+    W_dec = validate.shape("W_dec", validate.finite("W_dec", W_dec), (z.shape[-1], "d_in"))
     written = take_latents(z, features, latent) * W_dec.norm(dim=-1)[latent.clamp_min(0)]
     f = torch.where(written != 0, features, 0)
     return (written * f).sum(dim=0) / f.square().sum(dim=0)
@@ -174,8 +175,10 @@ def shrinkage(
 
 def take_latents(z: Tensor, features: Tensor, latent: Tensor) -> Float[Tensor, "batch n_features"]:
     """The activations of each feature's latent, 0 where it has none; checks the shapes."""
-    validate.shape("z", validate.finite("z", z), ("batch", "d_sae"))
-    validate.shape("features", validate.finite("features", features), (len(z), "n_features"))
+    z = validate.shape("z", validate.finite("z", z), ("batch", "d_sae"))
+    features = validate.finite("features", features)
+    validate.shape("features", features, (len(z), "n_features"))
+    latent = validate.as_tensor("latent", latent)
     validate.shape("latent", latent, (features.shape[-1],))
     if latent.is_floating_point() or latent.max() >= z.shape[-1] or latent.min() < -1:
         raise ValueError(

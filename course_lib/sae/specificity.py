@@ -54,8 +54,8 @@ def specificity(
     Raises ValueError for activations below 0, shares out of range, and tokens that differ in
     number.
     """
-    validate.shape("values", validate.finite("values", values, 0.0), ("n",))
-    validate.shape("present", present, (len(values),))
+    values, present = _checked(values, present)
+    validate.shape("tops", validate.as_tensor("tops", tops), ("t",))
     shares = validate.finite("tops", torch.as_tensor(tops, dtype=torch.float64), 0.0, 1.0)
     if (shares == 0).any():
         raise ValueError("tops has a 0; every share must be above 0.")
@@ -80,12 +80,17 @@ def precision_by_decile(
     Of m active tokens the one of rank r = 0, 1, … is in the tenth ⌊10 r / m⌋. NaN in a tenth
     without tokens.
     """
-    validate.shape("present", present, (len(validate.finite("values", values, 0.0)),))
+    values, present = _checked(values, present)
     active = values > 0
     order = values[active].argsort(descending=True, stable=True)
     tenth = 10 * torch.arange(len(order)) // max(1, len(order))
     right = present[active][order].cpu().float()
     return torch.zeros(10).index_add(0, tenth, right) / torch.bincount(tenth, minlength=10)
+
+
+def _checked(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    values = validate.shape("values", validate.finite("values", values, 0.0), ("n",))
+    return values, validate.shape("present", validate.as_tensor("present", present), values.shape)
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ def tell_apart(
         validate.finite(name, tensor)
     places = (first != second).nonzero()[:, 0]
     places = places[torch.randperm(len(places), generator=generator)]
-    larger, fact = (first > second)[places], facts[places]
+    larger, fact = (first > second)[places], facts[places].long()
     learn, ask = slice(len(places) // 2), slice(len(places) // 2, None)
     size = int(fact.max()) + 1 if len(fact) else 1
     share = []

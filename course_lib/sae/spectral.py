@@ -151,5 +151,6 @@ def resample_grid(x: Float[Tensor, "*batch grid"], n_points: int) -> Float[Tenso
     validate.tensors("floating", x=(x, "*batch grid"))
     validate.positive_int("n_points", n_points)
     carried = (min(x.shape[-1], n_points) + 1) // 2
-    spectrum = torch.fft.rfft(x, norm="forward")[..., :carried]
-    return torch.fft.irfft(spectrum, n=n_points, norm="forward")
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))  # half precision has no FFT on a CPU
+    spectrum = torch.fft.rfft(wide, norm="forward")[..., :carried]
+    return torch.fft.irfft(spectrum, n=n_points, norm="forward").to(x.dtype)

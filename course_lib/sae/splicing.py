@@ -15,6 +15,7 @@ from course_lib import validate
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
+IGNORED = -100  # a target that `nll_loss` leaves out
 ABLATIONS = ("zero", "mean", "resample")
 
 
@@ -80,6 +81,7 @@ def downstream(
     validate.function("forward", forward)
     validate.instance("generator", generator, Generator)
     validate.whole("targets", targets)
+    validate.tensors("floating", x=(x, "*batch d_in"))
     validate.tensors(
         "any", x=(x, "*batch d_in"), x_hat=(x_hat, "*batch d_in"),
         targets=(targets, "*predictions"),
@@ -98,7 +100,9 @@ def downstream(
         "resample": resampled.view_as(x),
     }
     clean = _log_probabilities(forward(x), targets)
-    target = targets.flatten().to(clean.device)
+    target = targets.flatten().to(clean.device).long()
+    counted = target[target != IGNORED]
+    validate.whole("targets", counted, 0, clean.shape[-1] - 1)
     ce, kl = {"clean": float(functional.nll_loss(clean, target))}, {}
     for name, activations in changed.items():
         log_p = _log_probabilities(forward(activations), targets)

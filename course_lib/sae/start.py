@@ -16,6 +16,7 @@ def activation_scale(x: Float[Tensor, "*batch d_in"]) -> float:
 
     Source: Conerly et al. 2024 (Anthropic, "April update"). Raises ValueError when all are zero.
     """
+    x = x if x.is_floating_point() else x.float()
     norm = x.norm(dim=-1).mean().item()
     if norm == 0:
         raise ValueError("The first activations are all zero; there is nothing to scale by.")

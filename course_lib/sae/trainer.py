@@ -63,6 +63,7 @@ class Trainer:
 
     Raises:
         TypeError, ValueError: naming the argument, its value and what is allowed.
+        FileNotFoundError: data names shards that are not there.
     """
 
     def __init__(
@@ -91,6 +92,8 @@ class Trainer:
         seed: int = 0,
     ) -> None:
         validate.positive_int("steps", steps)
+        if log_every is not None:
+            validate.positive_int("log_every", log_every, minimum=0)
         self.recipe = recipe(
             steps=steps, batch_size=batch_size, accumulate=accumulate, lr=lr, lr_warmup=lr_warmup,
             lr_decay=lr_decay, sparsity_warmup=sparsity_warmup, target_l0=target_l0,

@@ -89,6 +89,6 @@ class Transcoder(TopKSAE):
     @torch.no_grad()
     def start(self, how: str, *batch: Tensor) -> None:
         """Put b_dec at the centre of the first targets, and b_enc where the inputs' centre is 0."""
-        self.b_dec.copy_(self._center(self.target(*batch), how))
-        middle = self._center(batch[0], how)
+        self.b_dec.copy_(self._center("target", self.target(*batch), self.d_out, how))
+        middle = self._center("x", batch[0], self.d_in, how)
         self.b_enc.copy_(-(middle[..., None, :] @ self.W_enc)[..., 0, :])

@@ -43,6 +43,14 @@ class Act(Protocol):
     def check(self, model: nn.Module) -> None: ...
 
 
+def checked_act(name: str, act: Act) -> Act:
+    """Return it if it is an act, else raise TypeError."""
+    if not hasattr(act, "check"):
+        kind = type(act).__name__
+        raise TypeError(f"{name} is of type {kind}; it must be a SteeringVector or another act.")
+    return act
+
+
 @dataclass(frozen=True, eq=False)
 class Action:
     """A steering vector δ that does something else than to be added.
@@ -142,6 +150,7 @@ class ClampLatent:
     axis: int = -1
 
     def __post_init__(self) -> None:
+        validate.instance("sae.W_dec", getattr(self.sae, "W_dec", None), Tensor)
         if validate.positive_int("latent", self.latent, 0) >= len(self.sae.W_dec):
             raise ValueError(f"latent is {self.latent}; the SAE has {len(self.sae.W_dec)}.")
         validate.number("unit", self.unit)

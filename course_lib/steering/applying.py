@@ -14,7 +14,7 @@ from course_lib import validate
 from course_lib.activations import intervene
 from course_lib.models.gpt import GPT, KVCache
 from course_lib.models.next_token import logits_of
-from course_lib.steering.actions import Act
+from course_lib.steering.actions import Act, checked_act
 from course_lib.steering.places import EVERY, Seen, Steered
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def steer(
         ValueError: the act is not of this model; or, at the end of the block, the model ran and no
             token was steered (rules that name token ids may find none).
     """
-    act.check(model)
+    checked_act("act", act).check(model)
     with Seen(model) as seen:
         made = Steered(act, strength, EVERY, seen, n_prompt, where)
         with intervene(model, act.site, made):
@@ -84,7 +84,7 @@ def sweep(
     if measure is not None:
         validate.function("measure", measure)
     if where is not None:
-        validate.instance("where", where, Tensor)
+        validate.tensors("any", where=(where, "batch seq"))
     parts = []
     for cells, stack in _chunks(model, len(inputs), acts, strengths, n_prompt, where, rows):
         with stack:
@@ -128,7 +128,7 @@ def generate(
     if temperature > 0:
         chance = torch.rand(len(prompts), n_new, generator=generator, device=generator.device)
         chance = chance.to(prompts.device)
-    if not acts:
+    if acts is None or not len(validate.sequence("acts", acts)):
         return _continued(model, prompts, n_new, temperature, chance, cache)
     parts = []
     n_prompt = prompts.shape[1]
@@ -189,10 +189,7 @@ def _chunks(
     if not values or not len(validate.sequence("acts", acts)):
         raise ValueError("acts and strengths must name one at least.")
     for act in acts:
-        if not hasattr(act, "check"):
-            kind = type(act).__name__
-            raise TypeError(f"acts has a {kind}; each must be a SteeringVector or another act.")
-        act.check(model)
+        checked_act("an entry of acts", act).check(model)
     cells = [(number, value) for number in range(len(acts)) for value in values]
     at_once = max(1, validate.positive_int("rows", rows) // batch)
     for first in range(0, len(cells), at_once):

@@ -149,6 +149,10 @@ def impossible(
     world: TokenWorld, tokens: Int[Tensor, "rows seq"], n_prompt: int
 ) -> Float[Tensor, " rows"]:
     """The share of the tokens after the prompt that the world's rules forbid there."""
+    if not hasattr(world, "log_prob"):
+        kind = type(world).__name__
+        raise TypeError(f"world is of type {kind}; it must be a world with a log_prob of tokens.")
+    validate.positive_int("n_prompt", n_prompt, 0)
     forbidden = world.log_prob(tokens)[:, n_prompt:] == -torch.inf
     return forbidden.float().mean(dim=1)
 
@@ -175,7 +179,11 @@ def story_behaviour(
     Raises ValueError for another state, or when no story fits.
     """
     validate.instance("generator", generator, Generator)
-    of_word = world.words.get(state)
+    if not (hasattr(world, "words") and hasattr(world, "pairs")):
+        raise TypeError(f"world is of type {type(world).__name__}; it must be a StoryWorld.")
+    if position is not None:
+        validate.positive_int("position", position)
+    of_word = world.words.get(validate.text("state", state))
     if of_word is None or not (of_word == validate.positive_int("value", value, 0)).any():
         raise ValueError(f"state is {state!r} and value {value}; no words of the world show it.")
     asks: list[Tensor] = []
@@ -188,6 +196,8 @@ def story_behaviour(
         if position is None:
             counts = (wants[0] | wants[1]).sum(dim=0)
             position = int((2 * counts >= counts.max()).long().argmax()) + 1
+        if position > shown.shape[1]:
+            raise ValueError(f"position is {position}; it must be at most {shown.shape[1]}.")
         first, second = (w[:, position - 1] for w in wants)
         asks += [one.tokens[first, :position], other.tokens[second, :position]]
         says += [other.tokens[first, :position], one.tokens[second, :position]]

@@ -142,6 +142,11 @@ def causal(direction: Float[Tensor, "*n d"], product: Any) -> Float[Tensor, "*n 
             as `course_lib.geometry.CausalInnerProduct`.
     """
     if not isinstance(product, Tensor):
+        if not hasattr(product, "riesz"):
+            raise TypeError(
+                f"product is of type {type(product).__name__}; it must be a matrix [d, d] or have "
+                "a method riesz, as a CausalInnerProduct does."
+            )
         return product.riesz(direction)
     d = direction.shape[-1]
     matrix = validate.shape("product", validate.finite("product", product), (d, d))
@@ -159,12 +164,13 @@ def random_like(vector: Float[Tensor, " d"], generator: Generator) -> Float[Tens
 
 
 def _finite(h: Tensor) -> Float[Tensor, "n d"]:
-    return validate.shape("h", validate.finite("h", h), ("n", "d")).detach().double().cpu()
+    validate.tensors("any", h=(h, "n d"))
+    return validate.finite("h", h).detach().double().cpu()
 
 
 def _classes(h: Tensor, y: Tensor) -> tuple[Float[Tensor, "n0 d"], Float[Tensor, "n1 d"]]:
     """The rows of class 0 and of class 1, in double precision on the CPU."""
-    rows, y = _finite(h), validate.shape("y", y, (len(h),)).cpu()
+    rows, y = _finite(h), validate.shape("y", validate.as_tensor("y", y), (len(h),)).cpu()
     if y.is_floating_point() or not torch.isin(y.long(), torch.tensor([-1, 0, 1])).all():
         raise ValueError(f"y has values {y.unique().tolist()[:5]}; it must hold 0, 1 and -1 only.")
     zero, one = rows[y == 0], rows[y == 1]

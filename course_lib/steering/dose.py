@@ -59,6 +59,8 @@ def dose_response(
     Raises ValueError for no group, and groups that differ in size.
     """
     validate.instance("model", model, nn.Module)
+    for group in validate.sequence("groups", groups):
+        validate.instance("an entry of groups", group, Behaviour)
     sizes = sorted({len(group) for group in groups})
     if len(sizes) != 1:
         raise ValueError(f"groups have {sizes} contexts; there must be groups, all of one size.")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib import runtime, validate
-from course_lib.steering.actions import Act
+from course_lib.steering.actions import Act, checked_act
 from course_lib.steering.applying import generate
 from course_lib.steering.behaviours import Behaviour, Scores, divergence, plain_score, score
 
@@ -100,6 +100,7 @@ class SteeringReport:
 
     def within(self, kl: float) -> int | None:
         """The index of the last strength up to which the mean KL never passes `kl`, or None."""
+        validate.shape("kl", validate.as_tensor("kl", kl), ())
         affordable = (self.kl[VECTOR].mean(dim=-1) <= kl).long().cumprod(dim=0)
         return int(affordable.sum()) - 1 if affordable.any() else None
 
@@ -160,6 +161,10 @@ def evaluate(
     """
     validate.instance("model", model, nn.Module)
     validate.instance("behaviour", behaviour, Behaviour)
+    checked_act("act", act)
+    off_target = validate.items("off_target", off_target)
+    for other in off_target:
+        validate.instance("an entry of off_target", other, Behaviour)
     values = validate.finite("strengths", strengths).float().flatten()
     if len(values) == 0 or values[0] <= 0 or (values.diff() <= 0).any():
         raise ValueError(f"strengths is {values.tolist()}; they must be above 0 and rise.")
@@ -211,7 +216,8 @@ def compare(reports: Sequence[SteeringReport], kl: float) -> list[dict[str, Any]
     strengths is affordable gives a row with its names and the strength None.
     """
     rows = []
-    for report in reports:
+    for report in validate.items("reports", reports):
+        validate.instance("an entry of reports", report, SteeringReport)
         index = report.within(kl)
         names = {"source": report.source, "behaviour": report.behaviour, "strength": None}
         rows.append(names if index is None else report.row(index))
@@ -222,7 +228,9 @@ def interval(
     values: Float[Tensor, "*cells n"], level: float = 0.95, seed: int = 0
 ) -> Float[Tensor, "*cells 2"]:
     """The bootstrap interval of the mean over the last axis, 1,000 resamples of the contexts."""
-    validate.finite("values", values)
+    values = validate.finite("values", values)
+    validate.tensors("any", values=(values, "*cells n"))
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
     weights = _weights(values.shape[-1], runtime.generator(seed)).to(values)
     return _ends(values @ weights.T, level)
 
@@ -242,8 +250,9 @@ def fit_exponent(
     """
     x = validate.finite("strengths", strengths).double().log()
     x = x - x.mean()
-    y = validate.finite("kl", kl, low=1e-300).double().log()
-    return (y @ x / x.square().sum()).to(kl)
+    kl = validate.finite("kl", kl, low=1e-300)
+    validate.tensors("any", strengths=(x, "s"), kl=(kl, "*cells s"))
+    return (kl.double().log() @ x / x.square().sum()).to(kl)
 
 
 def _weights(n: int, generator: torch.Generator) -> Float[Tensor, "resamples n"]:

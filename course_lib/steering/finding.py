@@ -51,15 +51,24 @@ def find_vectors(
     validate.instance("model", model, nn.Module)
     if not callable(method):
         method = METHODS[validate.choice("method", method, tuple(METHODS))]
-    named = [sites] if isinstance(sites, str) else list(sites)
-    labels = validate.shape("labels", labels, (len(tokens), *labels.shape[1:]))
+    named = [sites] if isinstance(sites, str) else validate.items("sites", sites)
+    if validate.instance("tokens", tokens, Tensor).ndim == 0:
+        raise ValueError("tokens has no axis; it must be [n, ...], what the model reads.")
+    labels = validate.as_tensor("labels", labels)
+    validate.shape("labels", labels, (len(tokens), *labels.shape[1:]))
     rows: dict[str, list[Tensor]] = {site: [] for site in named}
     classes: dict[str, list[Tensor]] = {site: [] for site in named}
     for some, their in zip(tokens.split(BATCH), labels.split(BATCH), strict=True):
         for site, x in read(model, named, some).items():
-            h = x.movedim(axis, -1)
+            h = _last(x, axis)
             y = their.reshape(*their.shape, *[1] * (h.ndim - 1 - their.ndim))
-            y = y.expand(h.shape[:-1]).to(h.device)
+            try:
+                y = y.expand(h.shape[:-1]).to(h.device)
+            except RuntimeError:
+                raise ValueError(
+                    f"labels has shape {list(labels.shape)}; with axis = {axis}, {site} has one "
+                    f"place for each of {list(h.shape[:-1])}, and labels must broadcast to that."
+                ) from None
             rows[site].append(h[y >= 0])
             classes[site].append(y[y >= 0])
     made, weights = [], fingerprint(model)
@@ -107,7 +116,7 @@ def from_latent(
     Raises ValueError when the SAE has no such latent, or several instances.
     """
     validate.instance("model", model, nn.Module)
-    rows = validate.shape("W_dec", sae.W_dec, ("d_sae", "d_in"))
+    rows = validate.shape("sae.W_dec", getattr(sae, "W_dec", None), ("d_sae", "d_in"))
     source = f"latent {latent} of a {type(sae).__name__}"
     made = vector_at(model, site, rows[_index(latent, len(rows))], source=source, name=name)
     return SteeringVector(made.vector, site, name, source, rule, size, made.weights)
@@ -136,6 +145,13 @@ def from_neurons(
     validate.tensors("alike", W_out=(W_out, "d_model d_mlp"), neurons=(neurons, "d_mlp"))
     validate.shape("neurons", neurons, (W_out.shape[-1],))
     return vector_at(model, site, W_out.detach() @ neurons, source=source, name=name, rule=rule)
+
+
+def _last(x: Tensor, axis: int) -> Tensor:
+    """x with this axis as its last."""
+    if validate.positive_int("axis", axis, -x.ndim) >= x.ndim:
+        raise ValueError(f"axis is {axis}; the activations have {x.ndim}, -1 the last of them.")
+    return x.movedim(axis, -1)
 
 
 def _index(latent: int, n: int) -> int:

@@ -50,8 +50,10 @@ class Steered:
             validate.shape("strength", validate.finite("strength", strength), ("batch",))
         else:
             validate.number("strength", strength)
-        if where is not None and validate.shape("where", where, ("n", "m")).dtype != torch.bool:
-            raise TypeError(f"where has dtype {where.dtype}; it must be a mask of booleans.")
+        if where is not None:
+            validate.tensors("any", where=(where, "batch seq"))
+            if where.dtype != torch.bool:
+                raise TypeError(f"where has dtype {where.dtype}; it must be a mask of booleans.")
         self.act, self.strength, self.rows, self.seen = act, strength, rows, seen
         self.n_prompt, self.where = n_prompt, where
         self.ran, self.reached = False, False

@@ -34,7 +34,8 @@ class TokenRule:
     def __post_init__(self) -> None:
         validate.choice("part", self.part, PARTS)
         validate.positive_int("skip", self.skip, 0)
-        ids = tuple(validate.positive_int("an entry of only", token, 0) for token in self.only)
+        only = validate.items("only", self.only)
+        ids = tuple(validate.positive_int("an entry of only", token, 0) for token in only)
         object.__setattr__(self, "only", ids)
 
     def mask(

@@ -69,13 +69,22 @@ class SteeringVector:
         self, x: Float[Tensor, "*places d"], strength: float | Float[Tensor, "*#places 1"] = 1.0
     ) -> Float[Tensor, "*places d"]:
         """x + strength · δ."""
-        validate.instance("x", x, Tensor)
+        self._check_fits(x)
+        validate.broadcasts("strength", strength, "x", x)
         return x + strength * self.delta.to(x)
 
     def along(self, x: Float[Tensor, "*places d"]) -> Float[Tensor, "*places"]:
         """x's coordinate along the vector: what it reads, in the units of the activations."""
-        validate.instance("x", x, Tensor)
+        self._check_fits(x)
+        if not x.is_floating_point():
+            raise TypeError(f"x has dtype {x.dtype}; it must hold floating-point numbers.")
         return x @ self.unit().delta.to(x)
+
+    def _check_fits(self, x: Tensor) -> None:
+        if validate.instance("x", x, Tensor).shape[-1:] != self.vector.shape:
+            raise ValueError(
+                f"x has shape {list(x.shape)}; it must be [..., {len(self.vector)}], as the vector."
+            )
 
     def opposite(self) -> SteeringVector:
         """The control of opposite sign."""
@@ -222,6 +231,8 @@ class SteeringVector:
 
 
 def _ending(path: Path, ending: str) -> Path:
+    if not path.name:
+        raise ValueError(f"path is {str(path)!r}; it must end in a name, as 'runs/first' does.")
     return path.with_name(path.name + ending)
 
 

@@ -72,7 +72,8 @@ def vulnerability(
     """
     validate.instance("model", model, ToyModel)
     validate.tensors("floating", x=(x, "n_instances batch n_features"))
-    if validate.number("epsilon", epsilon, 0.0) == 0:
+    epsilon = validate.number("epsilon", epsilon, 0.0)
+    if epsilon == 0:
         raise ValueError("epsilon is 0; it must be above 0.")
 
     def loss(perturbed: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ def vulnerability(
     worst = torch.full(x.shape[:-1], float("-inf"), device=x.device, dtype=x.dtype)
     for feature in range(model.n_features):
         worst = torch.maximum(worst, loss(x + optimal_l2_attack(model, x, feature, epsilon)))
-    return (worst.mean(dim=-1) - reconstruction_loss(model(x), x)) / epsilon**2
+    return (worst.mean(dim=-1) - reconstruction_loss(model(x), x)) / (epsilon * epsilon)
 
 
 def _linear_map(model: ToyModel) -> Tensor:

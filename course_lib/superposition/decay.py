@@ -35,7 +35,13 @@ def signed_decay_(
         raise ValueError(
             f"decay is {decay.abs().max():g} in size; at lr = {lr:g} it must be at most {1 / lr:g}."
         )
-    decay = decay[..., None, None]
+    try:
+        decay = decay.expand(W.shape[:-2])[..., None, None]
+    except RuntimeError:
+        raise ValueError(
+            f"decay has shape {list(decay.shape)}; it must be a number or broadcast to "
+            f"{list(W.shape[:-2])}, one for each instance."
+        ) from None
     norm = W.norm(dim=-1, keepdim=True)
     missing = (1 - norm) / norm.where(norm > 0, 1.0)
     return W.mul_(1 + lr * torch.where(decay < 0, -decay * missing, -decay))

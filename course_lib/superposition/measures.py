@@ -48,6 +48,7 @@ def unrepresented_mass(
         raise ValueError(
             f"probability has shape {list(probability.shape)}; W has {silent.shape[-1]} features."
         )
+    validate.broadcasts("probability", probability, "W without its last axis", silent)
     return (probability * silent).sum(dim=-1)
 
 

@@ -45,8 +45,13 @@ def ito_increment(
     ⟨dx, s⟩ + (∇·f + ⟨f - ½ g² s, s⟩) dt with f = -½ β x, g² = β. Source: Skreta et al. 2025,
     theorem 1. It holds when dx has the noise √β dW in every direction, independent of the drift.
     """
-    for name, tensor in (("dx", dx), ("x", x), ("score", score)):
-        validate.instance(name, tensor, Tensor)
+    validate.tensors("any", dx=(dx, "*of_dx d"), x=(x, "*of_x d"), score=(score, "*of_score d"))
+    validate.broadcasts("x", x, "dx", dx)
+    for name, tensor in (("dx", dx), ("x", x)):
+        validate.broadcasts(name, tensor, "score", score)
+    if isinstance(t, Tensor) and t.numel() != 1:
+        raise ValueError(f"t has shape {list(t.shape)}; it must be one time.")
+    validate.broadcasts("dt", dt, "score", score[..., 0])
     beta = noise_rate(t)
     drift = -0.5 * beta * (x + score)
     return (dx * score).sum(dim=-1) + ((drift * score).sum(dim=-1) - 0.5 * beta * x.shape[-1]) * dt
@@ -90,7 +95,7 @@ def superdiff_sample(
         validate.instance("an entry of models", model, GaussianMixtureScore)
     temperature = validate.number("temperature", temperature)
     validate.sequence("keep", keep)
-    if not models or (mode.startswith("and") and len(models) != 2):
+    if len(models) == 0 or (mode.startswith("and") and len(models) != 2):
         raise ValueError(f"models has {len(models)} entries; {mode!r} needs "
                          f"{'two' if mode.startswith('and') else 'at least one'}.")  # fmt: skip
     if len({(*model.means.shape[:-2], model.means.shape[-1]) for model in models}) > 1:
@@ -99,6 +104,8 @@ def superdiff_sample(
         raise ValueError(f"keep is {list(keep)}; every entry must be a step from 0 to {steps}.")
     means = models[0].means
     shape = (*means.shape[:-2], validate.positive_int("n_samples", n_samples), means.shape[-1])
+    if validate.as_tensor("bias", bias).shape not in ((), (1,), (len(models),)):
+        raise ValueError(f"bias is {bias}; it must be a number, or one for each model.")
     bias = torch.as_tensor(bias, dtype=means.dtype).expand(len(models))
     bias = bias.view(-1, *[1] * (len(shape) - 1)).to(generator.device)
 
@@ -156,10 +163,13 @@ def and_weights(
     Itô's formula counts on is not there. `bend` = nᵀ(H_1 - H_2) n pays it back, with a step along n
     that is never longer than four standard deviations of the noise.
     """
-    validate.instance("scores", scores, Tensor), validate.instance("noise", noise, Tensor)
-    if len(scores) != 2:
+    if validate.instance("scores", scores, Tensor).ndim < 2 or len(scores) != 2:
         raise ValueError(f"scores has shape {list(scores.shape)}; it must be [2, ..., d].")
+    validate.tensors("floating", scores=(scores, "*two_batch d"), noise=(noise, "*batch d"))
     gap = scores[0] - scores[1]
+    validate.broadcasts("noise", noise, "a score", gap)
+    for name, value in (("variance", variance), ("bend", bend)):
+        validate.broadcasts(name, value, "noise without its last axis", noise[..., 0])
     length = gap.square().sum(dim=-1).clamp(min=1e-12)
     most = 4 * (length / variance) ** 0.5
     repaid = torch.as_tensor(0.5 * bend).clamp(-most, most)

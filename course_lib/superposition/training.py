@@ -41,6 +41,7 @@ def reconstruction_loss(
         "floating", x_hat=(x_hat, "*n_instances batch n_features"),
         target=(target, "*n_instances batch n_features"),
     )  # fmt: skip
+    validate.broadcasts("importance", importance, "x_hat", x_hat)
     return (importance * (target - x_hat).square()).sum(dim=-1).mean(dim=-1)
 
 
@@ -82,6 +83,10 @@ class Trainer:
         weight_decay: float | Float[Tensor, " n_instances"] = 0.0,
         seed: int = 0,
     ) -> None:
+        validate.instance("model", model, ToyModel)
+        if not all(hasattr(features, name) for name in ("n_instances", "n_features", "sample")):
+            kind = type(features).__name__
+            raise TypeError(f"features is of type {kind}; it must be a stream, as SparseFeatures.")
         for name in ("n_instances", "n_features"):
             if getattr(features, name) != getattr(model, name):
                 raise ValueError(

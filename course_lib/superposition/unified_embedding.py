@@ -69,16 +69,18 @@ class UnifiedEmbedding(nn.Module):
         self.n_values = validate.positive_int("n_values", n_values)
         self.d_embed = validate.positive_int("d_embed", d_embed)
         self.n_instances = validate.positive_int("n_instances", n_instances)
-        budget = torch.as_tensor(n_rows)
+        budget = validate.as_tensor("n_rows", n_rows)
+        separate = validate.as_tensor("separate", separate)
+        if separate.dtype != torch.bool:
+            raise TypeError(f"separate has dtype {separate.dtype}; it must be bool.")
+        for name, value in (("n_rows", budget), ("separate", separate)):
+            if value.ndim:
+                validate.shape(name, value, (n_instances,))
         if budget.is_floating_point() or budget.min() < n_features:
             raise ValueError(
                 f"n_rows is {n_rows}; it must be whole numbers of at least n_features = "
                 f"{n_features}, a row for each."
             )
-        separate = torch.as_tensor(separate)
-        for name, value in (("n_rows", budget), ("separate", separate)):
-            if value.ndim:
-                validate.shape(name, value, (n_instances,))
         self.n_rows, self.separate = budget.expand(n_instances), separate.expand(n_instances)
 
         generator = runtime.generator(seed)
@@ -124,7 +126,7 @@ class ClickModel(nn.Module):
 
     def __init__(self, embedding: UnifiedEmbedding, seed: int = 0) -> None:
         super().__init__()
-        self.embedding = embedding
+        self.embedding = validate.instance("embedding", embedding, UnifiedEmbedding)
         shape = (embedding.n_instances, 1, embedding.d_embed)
         start = torch.randn(shape, generator=runtime.generator(seed))
         start = start / start.norm(dim=-1, keepdim=True)
