@@ -131,6 +131,7 @@ def feature_complexity(
     entropy = validate.finite("entropy", entropy, 0.0)
     if information.ndim < 1 or not information.shape[-1]:
         raise ValueError("information must be [..., n_layers] with at least one layer.")
+    validate.broadcasts("entropy", entropy, "information without its layers", information[..., 0])
     if (entropy == 0).any():
         raise ValueError("entropy is 0: a label that never changes has no complexity.")
     return 1 - (information / entropy[..., None]).clamp(0, 1).mean(-1)

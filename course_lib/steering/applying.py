@@ -121,11 +121,13 @@ def generate(
     Raises ValueError when a temperature above 0 comes without a generator.
     """
     validate.instance("model", model, nn.Module)
+    validate.shape("prompts", prompts, ("batch", "seq"))
     validate.positive_int("n_new", n_new)
     if validate.number("temperature", temperature, 0.0) > 0 and generator is None:
         raise ValueError("generator is None; give one to draw at a temperature above 0.")
     chance = None
     if temperature > 0:
+        validate.instance("generator", generator, Generator)
         chance = torch.rand(len(prompts), n_new, generator=generator, device=generator.device)
         chance = chance.to(prompts.device)
     if acts is None or not len(validate.sequence("acts", acts)):

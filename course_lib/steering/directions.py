@@ -148,8 +148,8 @@ def causal(direction: Float[Tensor, "*n d"], product: Any) -> Float[Tensor, "*n 
                 "a method riesz, as a CausalInnerProduct does."
             )
         return product.riesz(direction)
-    d = direction.shape[-1]
-    matrix = validate.shape("product", validate.finite("product", product), (d, d))
+    validate.tensors("any", direction=(direction, "*n d"), product=(product, "d d"))
+    matrix = validate.finite("product", product)
     if not torch.allclose(matrix, matrix.T, rtol=1e-4, atol=1e-6 * matrix.abs().max().item()):
         raise ValueError("product is not symmetric; it must be the matrix of an inner product.")
     return direction @ matrix.T.to(direction)

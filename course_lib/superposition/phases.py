@@ -31,6 +31,7 @@ def analytic_losses(
     """
     p = validate.probability("probability", probability)
     r = validate.finite("relative_importance", relative_importance, 0.0)
+    validate.broadcasts("relative_importance", r, "probability", p)
     variance = p / 3 - p.square() / 4
     losses = (r * variance, variance.expand_as(r * variance), (1 + r) * p.square() / 6)
     return torch.stack(losses, dim=-1)

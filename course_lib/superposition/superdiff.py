@@ -168,10 +168,11 @@ def and_weights(
     validate.tensors("floating", scores=(scores, "*two_batch d"), noise=(noise, "*batch d"))
     gap = scores[0] - scores[1]
     validate.broadcasts("noise", noise, "a score", gap)
+    along = (noise * gap).sum(dim=-1)
     for name, value in (("variance", variance), ("bend", bend)):
-        validate.broadcasts(name, value, "noise without its last axis", noise[..., 0])
+        validate.broadcasts(name, value, "a score without its last axis", along)
     length = gap.square().sum(dim=-1).clamp(min=1e-12)
     most = 4 * (length / variance) ** 0.5
     repaid = torch.as_tensor(0.5 * bend).clamp(-most, most)
-    first = 0.5 + (repaid - (noise * gap).sum(dim=-1) / variance) / length
+    first = 0.5 + (repaid - along / variance) / length
     return torch.stack([first, 1 - first])

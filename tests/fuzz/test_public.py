@@ -26,9 +26,10 @@ def a_place_and_a_limit_of_its_own(tmp_path, monkeypatch):
         yield
 
 
-def said(subject, parameter, words, value):
-    given = arguments(subject) | {parameter: value}
-    return complaint(lambda: subject.run(given), subject.documentation, patient=HUGE not in words)
+def said(subject, wrong, patient=True):
+    """What is to be complained of when these arguments take the place of right ones."""
+    given = arguments(subject) | wrong
+    return complaint(lambda: subject.run(given), subject.documentation, patient=patient)
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
@@ -38,7 +39,8 @@ def test_each_parameter_takes_or_refuses_what_it_is_given(name):
     unclear = {}
     for parameter in subject.kinds:
         for words, value in hostile(subject, parameter).items():
-            if parameter != "self" and (told := said(subject, parameter, words, value)):
+            told = said(subject, {parameter: value}, patient=HUGE not in words)
+            if parameter != "self" and told:
                 unclear.setdefault(parameter, {})[words] = told
     assert unclear == {}
 
@@ -53,9 +55,10 @@ def test_drawn_values_are_taken_or_refused(name, data):
     subject = subjects()[name]
     parameters = [name for name in subject.kinds if name != "self" and hostile(subject, name)]
     if parameters:
-        parameter = data.draw(st.sampled_from(parameters))
-        value = data.draw(any_value(subject, parameter))
-        assert said(subject, parameter, "drawn", value) is None
+        several = st.lists(st.sampled_from(parameters), min_size=1, max_size=3, unique=True)
+        chosen = data.draw(several)
+        wrong = {name: data.draw(any_value(subject, name)) for name in chosen}
+        assert said(subject, wrong) is None
 
 
 def test_what_is_skipped_is_public_and_little_is():
