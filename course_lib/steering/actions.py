@@ -43,14 +43,6 @@ class Act(Protocol):
     def check(self, model: nn.Module) -> None: ...
 
 
-def checked_act(name: str, act: Act) -> Act:
-    """Return it if it is an act, else raise TypeError."""
-    if not hasattr(act, "check"):
-        kind = type(act).__name__
-        raise TypeError(f"{name} is of type {kind}; it must be a SteeringVector or another act.")
-    return act
-
-
 @dataclass(frozen=True, eq=False)
 class Action:
     """A steering vector δ that does something else than to be added.

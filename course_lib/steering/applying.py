@@ -14,7 +14,7 @@ from course_lib import validate
 from course_lib.activations import intervene
 from course_lib.models.gpt import GPT, KVCache
 from course_lib.models.next_token import logits_of
-from course_lib.steering.actions import Act, checked_act
+from course_lib.steering.actions import Act
 from course_lib.steering.places import EVERY, Seen, Steered
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def steer(
         ValueError: the act is not of this model; or, at the end of the block, the model ran and no
             token was steered (rules that name token ids may find none).
     """
-    checked_act("act", act).check(model)
+    validate.like("act", act, "check", "change").check(model)
     with Seen(model) as seen:
         made = Steered(act, strength, EVERY, seen, n_prompt, where)
         with intervene(model, act.site, made):
@@ -191,7 +191,7 @@ def _chunks(
     if not values or not len(validate.sequence("acts", acts)):
         raise ValueError("acts and strengths must name one at least.")
     for act in acts:
-        checked_act("an entry of acts", act).check(model)
+        validate.like("an entry of acts", act, "check", "change").check(model)
     cells = [(number, value) for number in range(len(acts)) for value in values]
     at_once = max(1, validate.positive_int("rows", rows) // batch)
     for first in range(0, len(cells), at_once):

@@ -149,9 +149,7 @@ def impossible(
     world: TokenWorld, tokens: Int[Tensor, "rows seq"], n_prompt: int
 ) -> Float[Tensor, " rows"]:
     """The share of the tokens after the prompt that the world's rules forbid there."""
-    if not hasattr(world, "log_prob"):
-        kind = type(world).__name__
-        raise TypeError(f"world is of type {kind}; it must be a world with a log_prob of tokens.")
+    validate.like("world", world, "log_prob")
     validate.positive_int("n_prompt", n_prompt, 0)
     forbidden = world.log_prob(tokens)[:, n_prompt:] == -torch.inf
     return forbidden.float().mean(dim=1)
@@ -179,8 +177,7 @@ def story_behaviour(
     Raises ValueError for another state, or when no story fits.
     """
     validate.instance("generator", generator, Generator)
-    if not (hasattr(world, "words") and hasattr(world, "pairs")):
-        raise TypeError(f"world is of type {type(world).__name__}; it must be a StoryWorld.")
+    validate.like("world", world, "words", "pairs")
     if position is not None:
         validate.positive_int("position", position)
     of_word = world.words.get(validate.text("state", state))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib import runtime, validate
-from course_lib.steering.actions import Act, checked_act
+from course_lib.steering.actions import Act
 from course_lib.steering.applying import generate
 from course_lib.steering.behaviours import Behaviour, Scores, divergence, plain_score, score
 
@@ -161,7 +161,7 @@ def evaluate(
     """
     validate.instance("model", model, nn.Module)
     validate.instance("behaviour", behaviour, Behaviour)
-    checked_act("act", act)
+    validate.like("act", act, "check", "change")
     off_target = validate.items("off_target", off_target)
     for other in off_target:
         validate.instance("an entry of off_target", other, Behaviour)

@@ -84,9 +84,7 @@ class Trainer:
         seed: int = 0,
     ) -> None:
         validate.instance("model", model, ToyModel)
-        if not all(hasattr(features, name) for name in ("n_instances", "n_features", "sample")):
-            kind = type(features).__name__
-            raise TypeError(f"features is of type {kind}; it must be a stream, as SparseFeatures.")
+        validate.like("features", features, "n_features", "n_instances", "sample")
         for name in ("n_instances", "n_features"):
             if getattr(features, name) != getattr(model, name):
                 raise ValueError(
