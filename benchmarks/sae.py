@@ -11,8 +11,8 @@ Python that has them (`make peers` makes one).
 Prints medians over the rounds: milliseconds a step, steps and inputs a second, peak memory until
 training ended; and from the first round, which is longer, on inputs that were held out: FVU at
 inference and (in brackets) by the selection of training, the share of dead latents, and how well
-the planted directions were found. Writes all figures, with the machine, as JSON. `--profile`
-prints instead where the time of our own step goes.
+the planted directions were found. Then, for the first architecture at its largest, where the time
+of our own step goes. Writes all figures, with the machine, as JSON.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ LIBRARIES = (
 )  # fmt: skip
 # By d_sae: steps that are not timed, and steps that are, in the first round and in the others.
 STEPS = {2048: (20, 280, 60), 16384: (1, 8, 3), 65536: (20, 480, 100)}
+
+PROFILED = (1, 6)  # steps that are not timed, and all
+SHOWN = 8  # operations
 
 
 def run(
@@ -118,18 +121,26 @@ def table(results: dict[str, list[dict]], architecture: str, d_sae: int, size: d
     return "\n".join(lines)
 
 
-def profile(architecture: str, d_sae: int, size: dict) -> None:
-    sys.path.insert(0, str(HERE))
+def profile(architecture: str, d_sae: int, size: dict) -> dict:
+    """The operations that take most of a training of ours, with their share of its time."""
     import _sae_contestants as contestants
 
-    warmup, steps = 5, 15
+    warmup, steps = PROFILED
     told = argparse.Namespace(
         **size, architecture=architecture, d_sae=d_sae, warmup=warmup, steps=steps
     )
+    torch.set_num_threads(size["threads"])
     with torch.profiler.profile() as profiler:
         contestants.ours(told, contestants.Batches(told))
-    print(f"\n{architecture}, d_sae {d_sae}: {steps} steps of ours, set-up included")
-    print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=15))
+    where = "self_device_time_total" if size["device"] == "cuda" else "self_cpu_time_total"
+    times = {one.key: getattr(one, where) for one in profiler.key_averages()}
+    total = sum(times.values())
+    most = sorted(times, key=times.__getitem__, reverse=True)[:SHOWN]
+    what = f"{steps} steps of a {architecture} SAE, d_sae {d_sae:,}, {size['device']}"
+    print(f"\n{what}, set-up included")
+    for name in most:
+        print(f"{times[name] / total:8.1%}  {name}")
+    return {"what": what, "shares": [(name, times[name] / total) for name in most]}
 
 
 def main() -> None:
@@ -144,7 +155,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="timed steps, in every round")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--peers-python", default=sys.executable)
-    parser.add_argument("--profile", action="store_true")
     chosen = parse(
         parser, "sae", quick={"d_sae": [65536 if gpu else 2048], "rounds": 1, "steps": 40},
         tiny={
@@ -161,9 +171,6 @@ def main() -> None:
     record, rows = [], []
     for d_sae in chosen.d_sae:
         for architecture in chosen.architectures:
-            if chosen.profile:
-                profile(architecture, d_sae, size)
-                continue
             results: dict[str, list[dict]] = {}
             missing = []
             libraries = list(chosen.libraries)
@@ -181,8 +188,8 @@ def main() -> None:
             print(table(results, architecture, d_sae, size), flush=True)
             rows.append(row(results, missing, f"{architecture} SAE, d_sae {d_sae:,}", size))
             record.append({"architecture": architecture, "d_sae": d_sae, "results": results})
-    if record:
-        write(chosen, rows, tables=record)
+    profiles = [profile(chosen.architectures[0], max(chosen.d_sae), size)]
+    write(chosen, rows, tables=record, profiles=profiles)
 
 
 if __name__ == "__main__":

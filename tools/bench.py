@@ -53,7 +53,7 @@ def measure(scripts: Sequence[Path], size: str, folder: Path) -> dict[str, Any]:
     # Each script says how many threads it takes.
     environment = {name: v for name, v in os.environ.items() if name != "OMP_NUM_THREADS"}
     found: dict[str, Any] = {"machine": machine(), "size": size}
-    found |= {"rows": [], "curves": [], "failed": {}}
+    found |= {"rows": [], "curves": [], "profiles": [], "failed": {}}
     for script in scripts:
         print(f"\n== {script.stem}", flush=True)
         told = folder / f"{script.stem}.json"
@@ -66,7 +66,8 @@ def measure(scripts: Sequence[Path], size: str, folder: Path) -> dict[str, Any]:
             found["failed"][script.stem] = f"exit code {code}" if code else "it gave no figures"
             continue
         found["rows"] += [{"script": script.stem, **row} for row in content["rows"]]
-        found["curves"] += content.get("curves", [])
+        for key in ("curves", "profiles"):
+            found[key] += content.get(key, [])
     return found
 
 

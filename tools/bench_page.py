@@ -115,6 +115,7 @@ def _machine(found: dict[str, Any]) -> str:
         parts.append("### Cost against size")
         parts.append(f"````{{raw}} html\n{figure(found['curves'])}\n````")
         parts += map(_curve, found["curves"])
+    parts += map(_profile, found.get("profiles", []))
     return "\n\n".join(parts)
 
 
@@ -125,6 +126,12 @@ def _curve(one: dict[str, Any]) -> str:
     )
     heads = (f"`{one['axis']}`", *(f"{n:,}" for n in one["sizes"]))
     return f"{told}\n\n{table(heads, [('seconds', *map(_number, one['seconds']))])}"
+
+
+def _profile(one: dict[str, Any]) -> str:
+    rows = [(f"`{name}`", f"{share:.1%}") for name, share in one["shares"]]
+    heads = ("Operation", "Share of the time")
+    return f"### Where the time goes\n\n{one['what']}, set-up included:\n\n{table(heads, rows)}"
 
 
 def _number(value: float) -> str:

@@ -61,6 +61,7 @@ def planted(monkeypatch):
     }  # fmt: skip
     return {
         "machine": machine, "size": "full", "curves": curves,
+        "profiles": [{"what": "4 steps", "shares": [("aten::mm", 0.625), ("aten::add", 0.25)]}],
         "rows": [{"script": "one", **row.fields()} for row in found],
         "failed": {"grading": "exit code 1"},
     }  # fmt: skip
@@ -142,6 +143,7 @@ def test_the_page_holds_the_stored_figures_and_what_was_left_out(planted, tmp_pa
         "idle: its load was 0.1", "| training | 3,000 inputs/s | fast, 4,000 | 0.75 × |",
         "not measured here: absent, gone.", "`benchmarks/grading.py` is left out: exit code 1.",
         "exponent 1.50 ± 0.00, 1.50 over the three largest", "| `d_sae` | 1,000 | 2,000 |",
+        "4 steps, set-up included", "| `aten::mm` | 62.5% |",
     ):  # fmt: skip
         assert part in text
     picture = BeautifulSoup(text, "html.parser").img
@@ -169,7 +171,7 @@ def test_a_script_that_fails_or_gives_no_rows_is_named_and_the_others_are_kept(t
     (tmp_path / "silent.json").write_text(json.dumps({"rows": [row]}))  # of an earlier run
     found = bench.measure(sorted(tmp_path.glob("*.py")), "tiny", tmp_path)
     assert found["rows"] == [{"script": "good", **row}]
-    assert found["curves"] == [1]
+    assert found["curves"] == [1] and found["profiles"] == []
     assert found["failed"] == {
         "fails": "exit code 3", "old": "it gave no figures", "silent": "it gave no figures",
     }  # fmt: skip
@@ -193,5 +195,5 @@ def test_the_page_builds_without_warning_with_results_of_two_machines_and_with_n
     assert pages.unreadable(built) == []
     assert "No results are stored in this edition" in (built / "none.html").read_text()
     page = BeautifulSoup((built / "full.html").read_text(), "html.parser")
-    assert len(page.select("article table")) == 2 * (1 + len(planted["curves"]))
+    assert len(page.select("article table")) == 2 * (2 + len(planted["curves"]))
     assert len(page.select("article img")) == 2
