@@ -2,11 +2,11 @@
 
 TopK, BatchTopK and ReLU-L1 on the same planted activations: 1,024 unit directions in d_in 256,
 each active with probability 0.01; d_sae 2048, for TopK 16384 too, k 32, batch 2048, float32 (on a
-GPU: TopK with d_in 2048, d_sae 65536, k 64, bfloat16 autocast). All see the same batches from the same
-initial weights, so that final FVUs can be compared. Every library and architecture is a process
-of its own (benchmarks/_sae_contestants.py), and rounds are interleaved, so that a busy machine
-slows all alike. Libraries that are not installed are left out; `--peers-python PATH` names a
-Python that has them (`make peers` makes one).
+GPU: TopK with d_in 2048, d_sae 65536, k 64, bfloat16 autocast). All see the same batches from the
+same initial weights, so that final FVUs can be compared. Every library and architecture is a
+process of its own (benchmarks/_sae_contestants.py), and rounds are interleaved, so that a busy
+machine slows all alike. Libraries that are not installed are left out; `--peers-python PATH` names
+a Python that has them (`make peers` makes one).
 
 Prints medians over the rounds: milliseconds a step, steps and inputs a second, peak memory until
 training ended; and from the first round, which is longer, on inputs that were held out: FVU at

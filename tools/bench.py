@@ -1,7 +1,7 @@
 """Runs all of benchmarks/ and makes one table: `python -m tools.bench`, or `make bench`.
 
 Prints the table and writes it, with the machine, to `benchmarks/results/<machine>.json`, from which
-the book's page is made; commit that file. `--quick` takes minutes instead of an hour; `--tiny`
+the book's page is made; commit that file. `--quick` takes minutes instead of half an hour; `--tiny`
 shows that all scripts run, and stores nothing.
 """
 

@@ -13,8 +13,8 @@
     public FOLDER=..  the course without the problem sets' key; the key in _build/key.zip
     pack              slides and quiz for a lecturer, with the key, in _build/pack
     pdf               the book as one file to print
-    bench             one table of speed: ours, the best peer, the machine's own limit; an hour,
-                      on an idle machine, after `book` and `peers`
+    bench             one table of speed: ours, the best peer, the machine's own limit; half an
+                      hour of an idle machine, after `book` and `peers`
     faults            kill training, harvesting, book and grading, and count what is lost
     lock              resolve the dependencies again and write constraints.txt
     address URL=..    change the public address of the repository everywhere
