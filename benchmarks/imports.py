@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import statistics
 import subprocess
 import sys
@@ -31,9 +32,10 @@ print(middle - start, perf_counter() - middle)
 
 def seconds(modules: str, base: list[float]) -> float:
     """Seconds that `modules` take after torch and numpy, whose own go to `base`."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-c", TIMED.format(modules)], check=True, capture_output=True, text=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parent.parent, env=environment,
     )  # fmt: skip
     before, own = map(float, done.stdout.split()[-2:])
     base.append(before)
