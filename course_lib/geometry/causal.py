@@ -145,7 +145,7 @@ def cosines(
     """The cosines of all pairs of rows under a product, Euclidean if None."""
     V = validate.shape("V", validate.finite("V", V), ("n", "d"))
     if product is not None:
-        validate.instance("product", product, CausalInnerProduct)
+        validate.like("product", product, "whiten")
     rows = V.double() if product is None else product.whiten(V.double())
     return _cos(rows[:, None], rows).to(V.dtype)
 

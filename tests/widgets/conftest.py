@@ -16,11 +16,11 @@ def open_picture(browser, tmp_path):
     """Opens a picture in a page; an error, a warning or another request then fails the test."""
     problems, contexts = [], []
 
-    def opened(picture, width=800, **options):
+    def opened(picture, width=800, copies=1, **options):
         file = tmp_path / "page.html"
         head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
         head += '<meta name="viewport" content="width=device-width">'
-        file.write_text(head + picture.html, encoding="utf-8")
+        file.write_text(head + copies * picture.html, encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         shown = context.new_page()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -63,28 +64,8 @@ def test_what_does_not_fit_is_refused_by_name(change, message):
 
 
 @pytest.fixture
-def page(browser, tmp_path):
-    problems, contexts = [], []
-
-    def open_page(width=800, **options):
-        file = tmp_path / "page.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
-        head += '<meta name="viewport" content="width=device-width">'
-        figure = day_circle_explorable(**given(start=(0, 2, 0))).html
-        file.write_text(head + figure, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        shown = context.new_page()
-        contexts.append(context)
-        shown.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("request", lambda r: r.url != file.as_uri() and problems.append(r.url))
-        shown.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert problems == []
+def page(open_picture):
+    return partial(open_picture, day_circle_explorable(**given(start=(0, 2, 0))))
 
 
 def bars(shown) -> torch.Tensor:

@@ -67,28 +67,11 @@ def test_what_does_not_fit_is_refused_by_name(change, message):
 
 
 @pytest.fixture
-def page(browser, tmp_path):
-    problems, pages = [], []
+def page(open_picture):
+    def opened(width=800, start=(0, 0, 0, 0), **options):
+        return open_picture(directions_explorable(**given(start=start)), width, **options)
 
-    def open_page(width=800, start=(0, 0, 0, 0), copies=1, **options):
-        file = tmp_path / "page.html"
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Test</title>'
-        head += '<meta name="viewport" content="width=device-width">'
-        figure = directions_explorable(**given(start=start)).html
-        file.write_text(head + copies * figure, encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        shown = context.new_page()
-        pages.append(context)
-        shown.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        shown.on("pageerror", lambda error: problems.append(str(error)))
-        shown.on("request", lambda r: r.url != file.as_uri() and problems.append(r.url))
-        shown.goto(file.as_uri())
-        return shown
-
-    yield open_page
-    for context in pages:
-        context.close()
-    assert problems == []
+    return opened
 
 
 def overlaps(shown, figure=0) -> torch.Tensor:
