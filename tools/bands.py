@@ -112,7 +112,7 @@ def reliability(root: Path) -> str:
         f"distributed. A chapter has {a_chapter:.0f} claims, so by chance about "
         f"{wrong / n * a_chapter:.1%} of first runs on another machine stop a chapter whose claims "
         f"all hold. {alike} claims have one value on all seeds: they count something, or ask a "
-        "model that ships, and their band is 2% to either side."
+        "model that ships, and their band is 2% of it to either side, which for 0 is 0 alone."
     )
 
 

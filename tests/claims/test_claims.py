@@ -112,7 +112,7 @@ def test_stored_bands_carry_their_hash_and_enough_seeds():
     for path in (files("course_lib.claims") / "bands").iterdir():
         content = json.loads(path.read_text())
         assert content["sha256"] == module.digest(content["claims"])
-        assert len(content["seeds"]) >= 12
+        assert len(content["seeds"]) >= 20
         for entry in content["claims"].values():
             assert len(entry["values"]) == len(content["seeds"])
             low, high = entry["band"]
