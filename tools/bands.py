@@ -81,8 +81,8 @@ def stored_values(stored: dict, first: dict[str, dict]) -> dict[int, dict[str, f
 def band(values: list[float]) -> list[float]:
     """99.9 % prediction interval for one more seed; see `course_lib.claims.StoredRuns`.
 
-    Another machine rounds otherwise and so runs what amounts to another seed; the ledger says how
-    often such a run is stopped by chance.
+    Another machine rounds otherwise, at worst so much that it runs what amounts to another seed;
+    the ledger says how often such a run is stopped by chance.
     """
     array = np.asarray(values)
     half = stats.t.ppf(0.9995, len(array) - 1) * array.std(ddof=1) * (1 + 1 / len(array)) ** 0.5
@@ -109,9 +109,10 @@ def reliability(root: Path) -> str:
         f"The {len(claims)} bands are made from {made_from} seeds each. Of the {n:,} values "
         f"stored, {wrong} lie outside the band that the other seeds of their claim give: "
         f"{wrong / n:.2%}, where the formula promises 0.10% of values that are normally "
-        f"distributed. A chapter has {a_chapter:.0f} claims, so by chance about "
-        f"{wrong / n * a_chapter:.1%} of first runs on another machine stop a chapter whose claims "
-        f"all hold. {alike} claims have one value on all seeds: they count something, or ask a "
+        f"distributed. A chapter has {a_chapter:.0f} claims, so where another machine rounds so "
+        f"differently that its run is one more seed, about {wrong / n * a_chapter:.1%} of first "
+        "runs of a chapter whose claims all hold are stopped by chance; where it rounds alike, "
+        f"none. {alike} claims have one value on all seeds: they count something, or ask a "
         "model that ships, and their band is 2% of it to either side, which for 0 is 0 alone."
     )
 

@@ -27,9 +27,9 @@ STRUCTURE = AXE | {
     "rules": {"color-contrast": {"enabled": False}},
 }
 CONTRAST = AXE | {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-# Coloured words of code and parts of formulas are most of a chapter's elements, and axe's time. They
-# have the same few colours on every page, so their contrast is looked at on one page only; elsewhere
-# code becomes text before axe comes, and formulas go before contrast is looked at.
+# Coloured words of code and parts of formulas are most of a chapter's elements, and axe's time.
+# They have the same few colours on every page, so their contrast is looked at on one page only;
+# elsewhere code becomes text before axe comes, and formulas go before contrast is looked at.
 WITH_CODE = "solutions/02_toy_models.html"
 PLAIN_CODE = """() => document.querySelectorAll('.highlight pre')
     .forEach(code => { code.textContent = code.textContent; })"""
