@@ -172,6 +172,12 @@ def work(name, folder):
     if name == "killed":
         (folder / f"pid.{rank}").write_text(str(os.getpid()))
         return train("relu", folder, slow=True, checkpoint=folder / "run.pt", checkpoint_every=4)
+    if name == "absent":
+        parallel.PATIENCE = timedelta(seconds=2)
+        if rank == 0:
+            with parallel.processes():
+                return
+        sys.exit()
     if name == "stuck":
         parallel.PATIENCE = timedelta(seconds=2)
         with parallel.processes():

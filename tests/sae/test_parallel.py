@@ -259,6 +259,11 @@ def test_batch_topk_keeps_as_many_in_three_processes_as_in_one(n_instances, monk
     assert ((z if n_instances else z.values) != 0).sum() == 87
 
 
+def test_a_process_that_never_comes_is_given_up(tmp_path, capfd):
+    assert fork(2, tmp_path, "absent") == [1, 0]
+    assert "ConnectionError: Process 0 of 2 has lost the others" in capfd.readouterr().err
+
+
 def test_a_shard_that_a_store_lacks_is_named_before_training(tmp_path):
     jobs.harvested(tmp_path)
     folder = tmp_path / jobs.SITES[0]
