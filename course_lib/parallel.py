@@ -51,8 +51,10 @@ def _joined() -> bool:
         cuda = torch.cuda.is_available()
         if cuda:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
+        backends = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+        _call(dist.init_process_group, backends, timeout=PATIENCE)
         atexit.register(lambda: dist.is_initialized() and dist.destroy_process_group())
+        _call(dist.all_reduce, torch.zeros(1))  # or who ends soon is lost to who is still joining
     return dist.is_initialized() and dist.get_world_size() > 1
 
 
@@ -195,7 +197,8 @@ def _call(collective: Callable, *arguments: object, **options: object) -> None:
         collective(*arguments, **options)
     except RuntimeError as error:
         raise ConnectionError(
-            f"Process {rank()} of {size()} has lost the others: one of them ended, or did not "
-            f"answer for {PATIENCE.total_seconds():.0f} seconds; what it printed says why. Start "
-            "again with the same arguments, with as many processes or others, to go on."
+            f"Process {os.environ.get('RANK', rank())} of {os.environ.get('WORLD_SIZE', size())} "
+            "has lost the others: one of them ended, or did not answer for "
+            f"{PATIENCE.total_seconds():.0f} seconds; what it printed says why. Start again with "
+            "the same arguments, with as many processes or others, to go on."
         ) from error

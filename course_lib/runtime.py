@@ -106,6 +106,14 @@ def seed_everything(seed: int) -> torch.Generator:
     return generator(seed)
 
 
+def seed_torch(seed: int) -> None:
+    """torch.manual_seed, which without a GPU spends a millisecond on notes for one to come."""
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
 def full_scale() -> bool:
     """True when the environment variable COURSE_SCALE is `full`, False when `quick` or not set."""
     size = os.environ.get("COURSE_SCALE", "quick")

@@ -42,8 +42,8 @@ def harvest(
 
     In files, a shard is written whole or not at all and depends on its own sequences alone. So a
     harvest that was stopped, even killed, is called again with the same arguments and makes what is
-    missing: no row twice, none lost. Under torchrun each of the processes makes its own part of the
-    missing shards and gets the whole store; without a path each makes all.
+    missing: no row twice, none lost. Under torchrun the processes share out the missing shards, one
+    each at a time, and get the whole store; without a path each makes all.
 
     Args:
         tokens: all sequences; `torch.from_numpy(np.memmap(...))` where they do not fit into memory.
@@ -61,6 +61,7 @@ def harvest(
         OSError: the disk is full; make room and call it again.
         MemoryError: batch_size is too large for the model on its device.
         files.InUse: another run harvests into this folder.
+        ConnectionError: another process of this run is gone.
     """
     validate.instance("model", model, nn.Module)
     chosen = listed(sites)
@@ -103,7 +104,9 @@ def harvest(
             for site in index.sites:
                 file = file_of(folder, site, number)
                 write_shard(file, {SHARD_KEY: shard[site], **labels})
-        parallel.wait()
+            parallel.wait()  # or who is slow falls behind for longer than the others wait
+        if len(own) < -(-len(missing) // parallel.size()):
+            parallel.wait()
     return Store(index, folder)
 
 

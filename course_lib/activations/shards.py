@@ -82,8 +82,9 @@ def _opened(path: Path, name: str) -> Iterator[safe_open]:
         ) from None
     except SafetensorError as error:
         raise ValueError(
-            f"{path} is no safetensors file with a tensor {name!r} ({error}); write shards with "
-            f"course_lib.activations.harvest or safetensors.torch.save_file({{{name!r}: x}}, path)."
+            f"{path} is no safetensors file with a tensor {name!r} ({error}). If a harvest "
+            "wrote it, delete it and harvest again with the same arguments; write shards of your "
+            f"own with safetensors.torch.save_file({{{name!r}: x}}, path)."
         ) from None
 
 

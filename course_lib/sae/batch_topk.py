@@ -59,7 +59,7 @@ class BatchTopKSAE(TopKSAE):
             return torch.where(pre > self.threshold[..., None, None], pre, 0.0).relu()
         values = pre.relu().flatten(len(self.lead))
         batch = values.shape[-1] // self.d_sae
-        n = self.one_or_each(self.k, lambda k: int(k * batch * parallel.size()))
+        n = self.one_or_each(self.k, lambda k: int(k * (batch * parallel.size())))
         here = min(most(n), values.shape[-1])
         kept, latents = values.topk(here, dim=-1, sorted=isinstance(n, tuple))
         kept = cut(kept, n) if parallel.size() == 1 else _shared_cut(kept, n)

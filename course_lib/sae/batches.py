@@ -36,14 +36,17 @@ class Batches(Protocol):
     def batch(self, step: int) -> Batch: ...
 
 
-def batches(data: Data, batch_size: int, seed: int, streams: int = 1) -> Batches:
+def batches(
+    data: Data, batch_size: int, seed: int, streams: int = 1, instances: int | None = None
+) -> Batches:
     """The source that fits `data`; under `parallel.processes`, of this process's part.
 
     A tensor [rows, d_in], or a tuple of tensors with equally many rows, is shuffled anew each
     epoch. A world is asked for a fresh batch each step. A path or several are read as shards: one
     safetensors file each, or all of a folder's, with a tensor "activations" [rows, d_in]; each of
     `streams` goes through files of its own, and a process opens only the files of its part. Any
-    other iterable gives whole batches itself and is started again when it ends.
+    other iterable gives whole batches itself and is started again when it ends. `instances` is how
+    many may have inputs of their own, on an axis before that of the batch.
 
     Raises TypeError, ValueError or FileNotFoundError when there is nothing to train on.
     """
@@ -52,7 +55,7 @@ def batches(data: Data, batch_size: int, seed: int, streams: int = 1) -> Batches
             return ShardBatches(files, batch_size, seed)
         return Streams(files, batch_size, seed, streams)
     source = _whole_batches(data, batch_size, seed)
-    return source if parallel.size() == 1 else Shared(source, batch_size)
+    return source if parallel.size() == 1 else Shared(source, batch_size, instances)
 
 
 def shard_paths(data: Data) -> list[Path]:
@@ -187,24 +190,26 @@ class Streams:
 class Shared:
     """This process's part of batches that all processes draw whole."""
 
-    def __init__(self, source: Batches, batch_size: int) -> None:
-        self.source, self.batch_size = source, batch_size
+    def __init__(self, source: Batches, batch_size: int, instances: int | None) -> None:
+        self.source, self.batch_size, self.instances = source, batch_size, instances
 
     def batch(self, step: int) -> Batch:
-        return cut(self.source.batch(step), self.batch_size, parallel.size())[parallel.rank()]
+        whole = self.source.batch(step)
+        return cut(whole, self.batch_size, parallel.size(), self.instances)[parallel.rank()]
 
 
-def cut(batch: Batch, rows: int, n: int) -> list[Batch]:
+def cut(batch: Batch, rows: int, n: int, instances: int | None) -> list[Batch]:
     """A batch of so many rows in n equal parts. Raises ValueError where it has not that many."""
-    parts = [part.tensor_split(n, dim=axis_of(part, rows)) for part in batch]
+    parts = [part.tensor_split(n, dim=axis_of(part, rows, instances)) for part in batch]
     return list(zip(*parts, strict=True))
 
 
-def axis_of(part: Tensor, rows: int) -> int:
-    """The axis of the batch: 0, or 1 where each instance has inputs of its own."""
-    for axis, length in enumerate(part.shape[:2]):
-        if length == rows:
-            return axis
+def axis_of(part: Tensor, rows: int, instances: int | None) -> int:
+    """The axis of the batch: 0, or 1 where each of so many instances has inputs of its own."""
+    if part.ndim > 2 and part.shape[:2] == (instances, rows):
+        return 1
+    if part.shape[:1] == (rows,):
+        return 0
     raise ValueError(
         f"data gave a batch of shape {list(part.shape)}; to be shared out it must be [{rows}, ...] "
         f"or [n_instances, {rows}, ...], which is what batch_size says."

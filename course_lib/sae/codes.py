@@ -104,7 +104,7 @@ def topk_codes(x: Float[Tensor, "batch d_in"], encoder: Encoder, k: int) -> Code
 
 def batch_topk_codes(x: Float[Tensor, "batch d_in"], encoder: Encoder, k: float) -> Codes:
     """The k · batch largest positive pre-activations of the whole batch."""
-    n, some = int(k * len(x) * parallel.size()), sample(x, encoder)
+    n, some = int(k * (len(x) * parallel.size())), sample(x, encoder)
     for surplus in (1.5, 5.0, math.inf):
         expected = surplus * k * len(some)
         bound = 0.0

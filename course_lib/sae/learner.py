@@ -140,7 +140,8 @@ class Learner:
             loss.total.sum().backward()
             return loss
         seen = []
-        for part in cut(batch, self.recipe.batch_size // parallel.size(), n):
+        rows = self.recipe.batch_size // parallel.size()
+        for part in cut(batch, rows, n, self.sae.n_instances):
             loss = self._loss(step, part)
             (loss.total.sum() / n).backward()
             activity = Activity(self._l0(loss), self._fired(loss))

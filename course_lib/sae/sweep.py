@@ -51,6 +51,11 @@ def runs(config: dict[str, Any]) -> list[Run]:
     """
     if missing := {"data", "folder", "sae", "train", "grid"} - config.keys():
         raise ValueError(f"the config lacks {', '.join(sorted(missing))}.")
+    if "class" not in config["sae"]:
+        raise ValueError("sae lacks class, the name of an SAE such as TopKSAE.")
+    for key, values in config["grid"].items():
+        if not isinstance(values, (list, tuple)):
+            raise ValueError(f"grid has {key} {values!r}; it must be a list of values.")
     if "n_instances" in config["sae"]:
         raise ValueError("a sweep trains SAEs one by one; leave n_instances out.")
     made = []
@@ -68,12 +73,16 @@ def runs(config: dict[str, Any]) -> list[Run]:
 
 
 def work(config: dict[str, Any], task: int, of: int) -> None:
-    """Do the runs of one task that are not done; each writes a folder, and last its JSON."""
+    """Do the runs of one task that are not done; each writes a folder, and last its JSON.
+
+    Raises ValueError for a task that is none, a config that cannot be run, and a run that was done
+    with other settings.
+    """
     validate.positive_int("of", of)
     if not 0 <= task < of:
         raise ValueError(f"task is {task}; it must be from 0 to {of - 1}.")
     for run in runs(config)[task::of]:
-        if not _result(config, run).exists():
+        if _measured(config, run) is None:
             _train(config, run)
 
 
@@ -88,7 +97,7 @@ def _train(config: dict[str, Any], run: Run) -> None:
     (history,) = room.Trainer(sae, config["data"], **run.train, checkpoint=checkpoint).fit()
     room.save(sae, result.with_suffix(""))
     measured = {name: history[name][-LAST:].mean(dim=0).tolist() for name in MEASURES}
-    told = {"chosen": run.chosen, "sae": run.sae, "train": run.train, "measured": measured}
+    told = {"chosen": run.chosen, **_settings(config, run), "measured": measured}
     files.write_together({result: files.sealed_text(told)})
     checkpoint.unlink(missing_ok=True)
 
@@ -99,14 +108,36 @@ def table(config: dict[str, Any]) -> str:
     lines = ["  ".join([*(f"{key:>12}" for key in settings), *(f"{m:>9}" for m in MEASURES)])]
     for run in runs(config):
         cells = [f"{run.chosen[key]!s:>12}" for key in settings]
-        if (result := _result(config, run)).exists():
-            remedy = "delete it and start its task again"
-            measured = files.read_sealed(result, remedy, lambda content: content["measured"])
+        if (measured := _measured(config, run)) is not None:
             cells += [f"{measured[name]:9.4g}" for name in MEASURES]
         else:
             cells.append(f"{'open':>9}")
         lines.append("  ".join(cells))
     return "\n".join(lines)
+
+
+def _measured(config: dict[str, Any], run: Run) -> dict[str, float] | None:
+    """What was measured in a run; None before it is done.
+
+    Raises ValueError when it was done with other settings.
+    """
+    if not (result := _result(config, run)).exists():
+        return None
+    remedy = "delete it and start its task again"
+    now = json.loads(json.dumps(_settings(config, run)))
+    then, measured = files.read_sealed(
+        result, remedy, lambda told: ({key: told.get(key) for key in now}, told["measured"])
+    )
+    if changed := [key for key in now if then[key] not in (now[key], None)]:
+        raise ValueError(
+            f"{result} was made with other settings of {', '.join(changed)}; name another folder, "
+            f"or {remedy}."
+        )
+    return measured
+
+
+def _settings(config: dict[str, Any], run: Run) -> dict[str, Any]:
+    return {"data": config["data"], "sae": run.sae, "train": run.train}
 
 
 def _result(config: dict[str, Any], run: Run) -> Path:

@@ -27,8 +27,9 @@ class Trainer:
     Under torchrun or `accelerate launch` the same script trains on many processes (see
     `course_lib.parallel`). Each takes an equal part of every batch, and the gradients, dead
     latents, l0, scale, centre, thresholds and resampled latents are those of the whole batch: the
-    weights are a single process's up to rounding. Process 0 writes the checkpoint, which all must
-    be able to read; the run may go on from it with another number of processes.
+    weights are a single process's up to rounding (which autocast makes that of bfloat16), if it
+    draws on as many `streams`. Process 0 writes the checkpoint, which all must be able to read; the
+    run may go on from it with any number of processes that divides batch_size.
 
     Args:
         saes: trained in place, on the device of their parameters.
@@ -36,7 +37,8 @@ class Trainer:
         steps, batch_size, lr: lr is Adam's rate between warm-up and decay. batch_size is that of
             all processes together.
         accumulate: parts in which each process goes through its part of a batch, to save memory.
-            BatchTopK selects, and JumpReLU compares l0 with its target, within a part.
+            BatchTopK selects, JumpReLU compares l0 with its target, p-anneal keeps its penalty and
+            group-sparse SAEs swap within a part: there, other parts learn slightly otherwise.
         streams: shards that a batch draws on at once; they are dealt out to that many streams, and
             a process opens those of its own. None for as many as there are processes at the start.
         lr_warmup, lr_decay: shares of the steps over which lr rises from 0 and falls back to 0.
@@ -112,11 +114,11 @@ class Trainer:
             "recipe": how,
             "saes": [[type(sae).__name__, sae.config] for sae in self.saes],
         }
-        self.data, self.streams, self.chose_streams = data, streams, streams is not None
+        self.data, self.streams = data, streams
+        self.checkpoint = None if checkpoint is None else validate.path("checkpoint", checkpoint)
         with parallel.processes():
             self._open()
         self.learners = [Learner(sae, self.recipe) for sae in self.saes]
-        self.checkpoint = None if checkpoint is None else validate.path("checkpoint", checkpoint)
         self.checkpoint_every = checkpoint_every
         self.steps, self.step, self.scale, self.finished = steps, 0, 1.0, False
 
@@ -166,6 +168,7 @@ class Trainer:
                     self._report(bar)
                 if parallel.anywhere(stopped.is_set()):
                     self._save()
+                    parallel.wait()  # a launcher kills the first process when another ends
                     where = "" if self.checkpoint is None else f" It is saved in {self.checkpoint}."
                     raise runtime.TrainingStopped(self, where) from None
                 if self.step % self.checkpoint_every == 0:
@@ -199,9 +202,18 @@ class Trainer:
             )
         self.n_shards = parallel.from_first(lambda: len(shard_paths(self.data)))
         if self.streams is None:
-            most = min(parallel.size(), self.n_shards or 1)
-            self.streams = max(n for n in range(1, most + 1) if self.recipe.batch_size % n == 0)
-        self.source = batches(self.data, self.recipe.batch_size, self.recipe.seed, self.streams)
+            self.streams = parallel.from_first(self._usual_streams)
+        self.instances = next((sae.n_instances for sae in self.saes if sae.lead), None)
+        self.source = batches(
+            self.data, self.recipe.batch_size, self.recipe.seed, self.streams, self.instances
+        )
+
+    def _usual_streams(self) -> int:
+        """Those of the checkpoint that `fit` will go on from, else one for each process."""
+        if self.n_shards and self.checkpoint is not None and self.checkpoint.exists():
+            return runtime.load_checkpoint(self.checkpoint, self.identity).get("streams", 1)
+        most = min(parallel.size(), self.n_shards or 1)
+        return max(n for n in range(1, most + 1) if self.recipe.batch_size % n == 0)
 
     def _advice(self) -> str:
         """What to try when a step needs more memory than there is."""
@@ -221,7 +233,7 @@ class Trainer:
         batch = self.source.batch(step)
         own = runtime.step_generator(self.recipe.seed, step).initial_seed()
         for index, learner in enumerate(self.learners):
-            _seed_global(own)
+            runtime.seed_torch(own)
             learner.train_step(
                 step,
                 self._prepare(learner.sae, batch),
@@ -237,7 +249,9 @@ class Trainer:
         rows = self.recipe.batch_size // parallel.size()
         batch = self.source.batch(0)
         if parallel.size() > 1:
-            batch = tuple(parallel.gather(part, axis_of(part, rows)) for part in batch)
+            batch = tuple(
+                parallel.gather(part, axis_of(part, rows, self.instances)) for part in batch
+            )
         if self.recipe.scale_activations:
             self.scale = activation_scale(batch[0])
         for sae in self.saes:
@@ -276,20 +290,9 @@ class Trainer:
             )
         for learner, saved in zip(self.learners, state["learners"], strict=True):
             learner.load_state_dict(saved)
-        if (streams := state.get("streams", 1)) != self.streams:
-            if self.chose_streams:
-                raise ValueError(
-                    f"{self.checkpoint} was trained on {streams} streams, now it is "
-                    f"{self.streams}; leave streams out, or name another file."
-                )
-            self.streams = streams
-            self._open()
+        if self.n_shards and (streams := state.get("streams", 1)) != self.streams:
+            raise ValueError(
+                f"{self.checkpoint} was trained on {streams} streams, now it is {self.streams}; "
+                "leave streams out, or name another file."
+            )
         self.step, self.scale, self.finished = state["step"], state["scale"], state["finished"]
-
-
-def _seed_global(seed: int) -> None:
-    """torch.manual_seed, which without a GPU spends a millisecond on notes for one to come."""
-    if torch.cuda.is_available() or torch.backends.mps.is_available():
-        torch.manual_seed(seed)
-    else:
-        torch.default_generator.manual_seed(seed)

@@ -4,6 +4,7 @@ Every process writes what it ended with to FOLDER/NAME.RANK.pt.
 """
 
 import os
+import signal
 import sys
 import time
 from datetime import timedelta
@@ -12,7 +13,7 @@ from unittest.mock import patch
 
 import torch
 
-from course_lib import parallel
+from course_lib import parallel, runtime
 from course_lib.activations import harvest
 from course_lib.activations.shards import write_shard
 from course_lib.models.gpt import GPT, GPTConfig
@@ -57,6 +58,13 @@ class Pairs:
         return first + 0.1 * torch.rand(n, 2, 12, generator=generator)
 
 
+class OwnInputs:
+    """Inputs for each of 32 instances, which are as many as a process has of QUICK's rows."""
+
+    def sample(self, n, generator):
+        return rows(n, 0)[torch.randint(n, (32, n), generator=generator)]
+
+
 # Name of a job: the SAE, what it is trained on (see `data`), and how.
 JOBS = {
     "relu": (lambda: with_dead(ReLUSAE(12, 32, 0.1)), "data", {"resample_every": 8}),
@@ -68,6 +76,7 @@ JOBS = {
     "annealed": (lambda: PAnnealSAE(12, 32, 0.1), "data", {}),
     "matryoshka": (lambda: MatryoshkaSAE(12, 32, 2, [8, 32], n_instances=2), "data", {}),
     "pairs": (lambda: GroupSparseSAE(12, 32, 0.01, 0.01), "pairs", {}),
+    "own inputs": (lambda: ReLUSAE(12, 8, 0.1, n_instances=32), "own", {"accumulate": 2}),
     "instances": (lambda: BatchTopKSAE(12, 32, [1, 2], n_instances=2), "data", {}),
     "shards": (lambda: TopKSAE(12, 32, 2), "shards", {"streams": 4}),
     "accumulated": (lambda: with_dead(TopKSAE(12, 32, 2)), "data", {"accumulate": 4}),
@@ -76,9 +85,8 @@ JOBS = {
 
 
 def data(kind, folder):
-    return {"data": lambda: rows(1000, 0), "pairs": Pairs, "shards": lambda: folder / "shards"}[
-        kind
-    ]()
+    made = {"data": lambda: rows(1000, 0), "pairs": Pairs, "own": OwnInputs}
+    return folder / "shards" if kind == "shards" else made[kind]()
 
 
 def train(name, folder, slow=False, stop_at=None, slices=(), **settings):
@@ -108,11 +116,12 @@ def train(name, folder, slow=False, stop_at=None, slices=(), **settings):
     }  # fmt: skip
 
 
-def harvested(folder):
-    """Fill a store; the names of the shards that this process wrote."""
+def harvested(folder, slow=0.0):
+    """Fill a store; the names of the shards that this process wrote, each so many seconds late."""
     written = []
 
     def write(path, tensors):
+        time.sleep(slow)
         written.append(f"{path.parent.name}/{path.name}")
         write_shard(path, tensors)
 
@@ -121,10 +130,37 @@ def harvested(folder):
     return written
 
 
+def stopped(folder, rank):
+    """Train until one process gets Ctrl-C; whether the checkpoint was there when it ended."""
+    path, save = folder / "stopped.pt", runtime.save_checkpoint
+
+    def save_slowly(*arguments):
+        time.sleep(1)
+        save(*arguments)
+
+    def batch(step):
+        if rank == 1 and step == 3:
+            signal.raise_signal(signal.SIGINT)
+        return draw(step)
+
+    trainer = Trainer(TopKSAE(12, 32, 2), rows(1000, 0), **QUICK, checkpoint=path)
+    draw, trainer.source.batch = trainer.source.batch, batch
+    try:
+        with patch.object(runtime, "save_checkpoint", save_slowly):
+            trainer.fit()
+    except runtime.TrainingStopped:
+        return path.exists()
+
+
 def work(name, folder):
     rank = int(os.environ.get("RANK", "0"))
     if name == "harvest":
         return harvested(folder / name)
+    if name == "slow harvest":
+        parallel.PATIENCE = timedelta(seconds=2)
+        return harvested(folder / name, slow=0.3 * rank)
+    if name == "stopped":
+        return stopped(folder, rank)
     if name == "slow":
         return train("batch topk", folder, slow=rank == 1)
     if name == "sliced":
@@ -136,6 +172,12 @@ def work(name, folder):
     if name == "killed":
         (folder / f"pid.{rank}").write_text(str(os.getpid()))
         return train("relu", folder, slow=True, checkpoint=folder / "run.pt", checkpoint_every=4)
+    if name == "absent":
+        parallel.PATIENCE = timedelta(seconds=2)
+        if rank == 0:
+            with parallel.processes():
+                return
+        sys.exit()
     if name == "stuck":
         parallel.PATIENCE = timedelta(seconds=2)
         with parallel.processes():

@@ -20,7 +20,7 @@ from course_lib.activations import Store
 from course_lib.activations.shards import SHARD_KEY, write_shard
 from course_lib.activations.store import LABELS
 from course_lib.runtime import generator
-from course_lib.sae import TopKSAE, Trainer
+from course_lib.sae import BatchTopKSAE, TopKSAE, Trainer
 from course_lib.sae.batches import batches
 from tests.sae import parallel_jobs as jobs
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="starts forks of
 
 def shards(folder):
     for n in range(9):
-        x = jobs.rows(80 + n, 100 + 2 * n)
+        x = jobs.rows(40 + n, 100 + 2 * n)  # of which a batch is more, but not a stream's part
         write_shard(folder / "shards" / f"{n}.safetensors", {"activations": x})
     return folder
 
@@ -235,6 +235,33 @@ def test_a_process_that_does_not_answer_is_given_up(tmp_path, capfd):
     assert fork(2, tmp_path, "stuck") == [1, 1]
     assert time.monotonic() - start < parallel.PATIENCE.total_seconds()
     assert "did not answer for 2 seconds" in capfd.readouterr().err
+
+
+def test_a_slow_process_is_not_given_up_in_a_harvest(tmp_path):
+    """It falls three seconds behind, of a patience of two, but never by more than a shard."""
+    assert fork(2, tmp_path, "slow harvest") == [0, 0]
+    assert len(Store.open(tmp_path / "slow harvest").index.shards) == 11
+
+
+def test_where_one_process_is_stopped_all_wait_for_the_checkpoint(tmp_path):
+    """The others end by it, and a launcher kills the first as soon as another has ended."""
+    assert fork(2, tmp_path, "stopped") == [0, 0]
+    assert [of(tmp_path, "stopped", rank) for rank in range(2)] == [True, True]
+    assert torch.load(tmp_path / "stopped.pt")["step"] == 4
+
+
+@pytest.mark.parametrize("n_instances", [None, 1])
+def test_batch_topk_keeps_as_many_in_three_processes_as_in_one(n_instances, monkeypatch):
+    """0.29 · 300 is 87, but 0.29 · 100 · 3 is a little less."""
+    sae = BatchTopKSAE(12, 32, 0.29, n_instances=n_instances)
+    monkeypatch.setattr(parallel, "size", lambda: 3)
+    z = sae.loss(jobs.rows(100, 0)).z
+    assert ((z if n_instances else z.values) != 0).sum() == 87
+
+
+def test_a_process_that_never_comes_is_given_up(tmp_path, capfd):
+    assert fork(2, tmp_path, "absent") == [1, 0]
+    assert "ConnectionError: Process 0 of 2 has lost the others" in capfd.readouterr().err
 
 
 def test_a_shard_that_a_store_lacks_is_named_before_training(tmp_path):

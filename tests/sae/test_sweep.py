@@ -109,6 +109,8 @@ def test_a_run_that_another_worker_is_at_is_left_alone(config, tmp_path, capsys)
         ({"grid": {"sae.k": [0]}}, "k is 0"),
         ({"sae": {"class": "TopKSAE", "n_instances": 2}}, "leave n_instances out"),
         ({"sae": {"class": "Nothing"}}, "class is 'Nothing'; it must be one of"),
+        ({"sae": {"d_in": 6}}, "sae lacks class, the name of an SAE"),
+        ({"grid": {"sae.k": 2}}, "grid has sae.k 2; it must be a list of values"),
         ({"data": "nowhere"}, "nowhere is no safetensors file"),
     ],
 )
@@ -122,3 +124,17 @@ def test_a_config_that_cannot_be_run_is_refused(changed, message, config, tmp_pa
         sweep.runs({"data": "", "folder": "", "sae": {}, "train": {}})
     with pytest.raises(ValueError, match="task is 2; it must be from 0 to 1"):
         sweep.work(config, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("train", {"steps": 20, "batch_size": 50}), ("data", "elsewhere")],
+)
+def test_what_was_done_with_other_settings_does_not_count_as_done(part, value, config):
+    config["grid"] = {"sae.k": [2]}
+    sweep.work(config, 0, 1)
+    for read in (sweep.table, lambda changed: sweep.work(changed, 0, 1)):
+        with pytest.raises(
+            ValueError, match=f"sae.k=2.json was made with other settings of {part}"
+        ):
+            read(config | {part: value})
