@@ -1,6 +1,8 @@
 """Full and read-only disks, no memory, a clock that jumps, two runs in one place: one sentence."""
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -220,6 +222,29 @@ def test_what_a_killed_run_left_half_written_goes_with_the_next_run(tmp_path):
         assert not torn.exists() and other.exists() and (tmp_path / ".run.pt.lock").exists()
     files.remove_torn(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("full_after", [0, 1])
+def test_files_that_belong_together_stay_when_the_disk_has_no_room_for_all(
+    full_after, tmp_path, monkeypatch
+):
+    first, last = tmp_path / "weights", tmp_path / "cfg"
+    files.write_together({first: "old", last: "old"})
+    sync, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) > full_after:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    name = (first, last)[full_after].name
+    with pytest.raises(OSError, match=rf"could not write .*{name} \(3 bytes\): the disk is full"):
+        files.write_together({first: "new", last: "new"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "weights": "old", "cfg": "old",
+    }  # fmt: skip
 
 
 def test_files_that_belong_together_are_written_by_one_run_at_a_time(tmp_path):
