@@ -1,6 +1,7 @@
 """Full and read-only disks, no memory, a clock that jumps, two runs in one place: one sentence."""
 
 import errno
+import io
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from course_lib.grading.grade import Journal
 from course_lib.models import ToyModel
 from course_lib.models.gpt import GPT, GPTConfig
 from course_lib.models.training import Trainer as ModelTrainer
-from course_lib.runtime import generator
+from course_lib.runtime import generator, save_checkpoint
 from course_lib.sae import TopKSAE, Trainer
 from course_lib.superposition import Trainer as ToyTrainer
 from tests.grading.test_sandbox import needs_bubblewrap
@@ -176,6 +177,31 @@ def test_out_of_memory_says_what_was_tried_and_what_to_try(
     }
     with pytest.raises(MemoryError, match=f"^Out of memory.*{words}.*The system says: "):
         runs[run](batch_size=batch_size)
+
+
+def test_a_shard_that_does_not_fit_is_told_by_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[harvest.__module__], "_empty", too_much)
+    words = "32 rows of 8 numbers did not fit; try .* shard_rows = 16.*The system says"
+    with pytest.raises(MemoryError, match=words):
+        run_harvest(tmp_path)
+
+
+class FullMemory:
+    """A file in a memory that is full."""
+
+    def write(self, data):
+        raise MemoryError
+
+
+def test_a_checkpoint_that_does_not_fit_in_memory_is_told_and_the_old_one_stays(
+    tmp_path, monkeypatch
+):
+    train_sae(tmp_path)
+    before = (tmp_path / "sae.pt").read_bytes()
+    monkeypatch.setattr(io, "BytesIO", FullMemory)
+    with pytest.raises(MemoryError, match=r"sae\.pt was not written, .* fewer or smaller models"):
+        save_checkpoint(tmp_path / "sae.pt", {}, {"w": X})
+    assert (tmp_path / "sae.pt").read_bytes() == before
 
 
 def test_other_errors_of_a_step_stay_what_they_are(tmp_path):
