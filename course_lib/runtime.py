@@ -205,9 +205,9 @@ def memory_advice(advice: str) -> Iterator[None]:
 def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
     """Write a training's `state`, sealed; `identity` must be equal for it to go on from there.
 
-    Raises OSError as `write_file`, and MemoryError when there is no room for a copy of the state.
+    Raises OSError as `write_file`, and MemoryError when there is no room for copies of the state.
     """
-    advice = f"{path} was not written, and needs twice what the weights and the optimiser take."
+    advice = f"{path} was not written, and takes three times the memory of weights and optimiser."
     with memory_advice(f"{advice} Train fewer or smaller models at once."):
         content = io.BytesIO()
         torch.save({"identity": identity, **state}, content)

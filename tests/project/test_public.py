@@ -140,9 +140,8 @@ def test_a_full_disk_leaves_no_half_of_a_public_copy(full, tmp_path, monkeypatch
         raise OSError(28, "could not write: the disk is full")
 
     usual = tarfile.TarFile.extractall
-    monkeypatch.setattr(
-        *((tarfile.TarFile, full) if full == "extractall" else (public, full)), fail
-    )
+    where = tarfile.TarFile if full == "extractall" else public
+    monkeypatch.setattr(where, full, fail)
     monkeypatch.setattr(public, "SETS", ["a set"])
     archive = public._archive
     monkeypatch.setattr(public, "_archive", lambda root, kind, what: archive(private, kind, ["."]))
