@@ -118,45 +118,61 @@ def write_file(path: str | Path, content: str | bytes, mode: int | None = None) 
     Raises OSError with one clear sentence when the disk is full or may not be written to.
     """
     path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(TORN, f".{path.name}.", path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is None:
-            mode = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            reason = {errno.ENOSPC: "the disk is full", errno.EROFS: "the disk is read-only"}.get(
-                error.errno, error.strerror or str(error)
-            )
-            raise OSError(
-                error.errno,
-                f"could not write {path} ({len(data)} bytes): {reason}. Whatever stood there "
-                "before is untouched; make room or choose another folder, then run this again.",
-            ) from error
-        raise
+    _write({path: content}, mode)
     return path
 
 
 def write_together(contents: dict[Path, str | bytes]) -> None:
     """Write files that belong together, in their order, while no other run writes them.
 
-    What a killed run left of them half written is removed. Raises OSError as `write_file`, and
-    InUse when another run takes longer than a minute.
+    None takes its place before all are on the disk, so that a full disk leaves the old ones. What a
+    killed run left of them half written is removed. Raises OSError as `write_file`, and InUse when
+    another run takes longer than a minute.
     """
     with only_writer(list(contents)[-1], patience=60.0):
-        for path, content in contents.items():
+        for path in contents:
             remove_torn(path.parent, path.name)
-            write_file(path, content)
+        _write(contents)
+
+
+def _write(contents: dict[Path, str | bytes], mode: int | None = None) -> None:
+    beside: dict[Path, str] = {}
+    try:
+        for path, content in contents.items():
+            data = content.encode() if isinstance(content, str) else content
+            with _told(path, len(data)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                handle, beside[path] = tempfile.mkstemp(TORN, f".{path.name}.", path.parent)
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                kept = path.stat().st_mode if path.exists() else 0o666 & ~_umask()
+                os.chmod(beside[path], kept if mode is None else mode)
+        for path in contents:
+            with _told(path, os.path.getsize(beside[path])):
+                os.replace(beside[path], path)
+    except BaseException:
+        for temporary in beside.values():
+            with suppress(OSError):
+                os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def _told(path: Path, size: int) -> Iterator[None]:
+    """Make one clear sentence of an OSError."""
+    try:
+        yield
+    except OSError as error:
+        reason = {errno.ENOSPC: "the disk is full", errno.EROFS: "the disk is read-only"}.get(
+            error.errno, error.strerror or str(error)
+        )
+        raise OSError(
+            error.errno,
+            f"could not write {path} ({size} bytes): {reason}. Whatever stood there before is "
+            "untouched; make room or choose another folder, then run this again.",
+        ) from error
 
 
 def _umask() -> int:
@@ -188,9 +204,14 @@ def unseal(content: dict[str, Any], newest: int = 1) -> dict[str, Any]:
 
 
 def check_version(content: dict[str, Any], newest: int = 1) -> None:
-    """Raise Newer when the "version" of what a file holds is above the newest that is known."""
+    """Raise Newer when the "version" of what a file holds is above the newest that is known.
+
+    Raises ValueError for a version that is no whole number from 0 on.
+    """
     version = content.get("version", 0)
-    if isinstance(version, int) and version > newest:
+    if type(version) is not int or version < 0:
+        raise ValueError(f"its version is {version!r}; it must be a whole number")
+    if version > newest:
         raise Newer(
             f"its version is {version}, and this edition reads versions up to {newest}; open it "
             "with the edition that wrote it, or install that one"

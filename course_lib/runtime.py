@@ -195,13 +195,15 @@ def interruptions() -> Iterator[threading.Event]:
 def memory_advice(advice: str) -> Iterator[None]:
     """Where memory runs out, raise a MemoryError with advice: what was tried, and what to try.
 
-    Torch has an error of its own for a GPU, and for a CPU a RuntimeError like many others.
+    Torch has an error of its own for a GPU, and for a CPU a RuntimeError like many others; its
+    writer of files answers a MemoryError with one of its own.
     """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         told = str(error).lower()
-        named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        named = any(isinstance(one, MemoryError) for one in (error, error.__context__))
+        named = named or type(error).__name__ == "OutOfMemoryError"
         if not (named or any(sign in told for sign in OUT_OF_MEMORY)):
             raise
         reason = str(error).partition("\n")[0]
@@ -209,10 +211,15 @@ def memory_advice(advice: str) -> Iterator[None]:
 
 
 def save_checkpoint(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
-    """Write a training's `state`, sealed; `identity` must be equal for it to go on from there."""
-    content = io.BytesIO()
-    torch.save({"identity": identity, **state}, content)
-    write_file(path, seal_bytes(content.getvalue()))
+    """Write a training's `state`, sealed; `identity` must be equal for it to go on from there.
+
+    Raises OSError as `write_file`, and MemoryError when there is no room for copies of the state.
+    """
+    advice = f"{path} was not written, and takes three times the memory of weights and optimiser."
+    with memory_advice(f"{advice} Train fewer or smaller models at once."):
+        content = io.BytesIO()
+        torch.save({"identity": identity, **state}, content)
+        write_file(path, seal_bytes(content.getvalue()))
 
 
 def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def main() -> int:
         return 1
     try:
         print(make(site, ROOT / FILE))
-    except Unprintable as reason:
+    except (Unprintable, OSError) as reason:
         print(reason, file=sys.stderr)
         return 1
     return 0

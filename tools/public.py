@@ -17,6 +17,7 @@ import tarfile
 from io import BytesIO
 from pathlib import Path
 
+from course_lib.files import write_file
 from tools.exercises import ROOT
 from tools.key import PRIVATE, leaks
 from tools.problem_sets import SETS
@@ -32,26 +33,27 @@ def export(folder: Path, root: Path = ROOT) -> Path:
     """Write the public copy into a folder that is new or empty, and return it.
 
     Raises Refused when the folder holds something, `root` is no checkout, or a phrase of the key
-    would be public.
+    would be public; OSError when it cannot be written. Either leaves no folder.
     """
     if folder.exists() and any(folder.iterdir()):
         raise Refused(f"{folder} is not empty; name a new folder.")
     without = [f":(exclude){pattern}" for pattern in PRIVATE]
-    with tarfile.open(fileobj=BytesIO(_archive(root, "tar", [".", *without]))) as archive:
-        archive.extractall(folder, filter="data")
-    with (folder / ".gitignore").open("a", encoding="utf-8") as ignored:
-        ignored.write("\n".join([NOTE, *PRIVATE, ""]))
-    if found := leaks(folder):
-        shutil.rmtree(folder)
-        raise Refused("a part of the key would be public:\n" + "\n".join(found))
+    try:
+        with tarfile.open(fileobj=BytesIO(_archive(root, "tar", [".", *without]))) as archive:
+            archive.extractall(folder, filter="data")
+        with (folder / ".gitignore").open("a", encoding="utf-8") as ignored:
+            ignored.write("\n".join([NOTE, *PRIVATE, ""]))
+        if found := leaks(folder):
+            raise Refused("a part of the key would be public:\n" + "\n".join(found))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder
 
 
 def pack(key: Path, root: Path = ROOT) -> Path:
     """Write the key as a zip whose paths are those of the repository, and return it."""
-    key.parent.mkdir(parents=True, exist_ok=True)
-    key.write_bytes(_archive(root, "zip", list(PRIVATE)))
-    return key
+    return write_file(key, _archive(root, "zip", list(PRIVATE)))
 
 
 def _archive(root: Path, kind: str, what: list[str]) -> bytes:
@@ -74,10 +76,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not SETS:
             raise Refused("there is no problem set here, so this is a public copy already.")
+        secret = pack(options.key) if options.key else None
         print(f"public: {export(options.folder)}")
-        if options.key:
-            print(f"secret: {pack(options.key)}")
-    except Refused as reason:
+        if secret:
+            print(f"secret: {secret}")
+    except (Refused, OSError) as reason:
         print(f"No public copy was made: {reason}", file=sys.stderr)
         return 1
     return 0

@@ -183,7 +183,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         page = build()
-    except SiteError as error:
+    except (SiteError, OSError) as error:
         print(f"The book was not built: {error}", file=sys.stderr)
         return 1
     print(f"The book is ready: {page}\nOpen {page.as_uri()}")

@@ -59,7 +59,7 @@ def harvest(
         TypeError, ValueError: for tokens, sites or a folder that do not fit, and activations that
             are not finite, in `dtype` at least.
         OSError: the disk is full; make room and call it again.
-        MemoryError: batch_size is too large for the model on its device.
+        MemoryError: batch_size is too large for the model on its device, or a shard for memory.
         files.InUse: another run harvests into this folder.
         ConnectionError: another process of this run is gone.
     """
@@ -124,7 +124,8 @@ def _shards(
     for number, first in runtime.progress(steps, "harvest"):
         start, stop, n_rows = index.shards[number]
         if first == start:
-            shard, filled = _empty(index, n_rows), 0
+            with runtime.memory_advice(_shard_advice(index, n_rows)):
+                shard, filled = _empty(index, n_rows), 0
         last = min(first + batch_size, stop)
         here = kept[first:last]
         rows = slice(filled, filled + int(here.sum()))
@@ -211,6 +212,14 @@ def _advice(batch_size: int) -> str:
     return (
         f"The model could not read batch_size = {batch_size} sequences at once; try {smaller}. "
         "Shards that are written stay, and harvest goes on after them."
+    )
+
+
+def _shard_advice(index: Index, n_rows: int) -> str:
+    d = sum(index.sites.values())
+    return (
+        f"A shard of {n_rows} rows of {d} numbers did not fit; try fewer sites or sequences, or a "
+        f"path with shard_rows = {max(1, n_rows // 2)}."
     )
 
 

@@ -3,9 +3,9 @@
 What a submission is assumed to do: anything that a process of the lecturer's can. What holds it:
 
 1. *It sees nothing.* Each submission has a bubblewrap sandbox of its own: no network, not even
-   loopback; no home, no /proc, no other process; of the disk only the system, Python and the rooms
-   of course_lib that the problem set names, all read-only; 64 MB of memory as /tmp, gone with it.
-   The worker checks this before it runs a line (`worker.demand_isolation`).
+   loopback; no home, no /proc, no other process, no key of the kernel; of the disk only the system,
+   Python and the rooms of course_lib that the problem set names, all read-only; 64 MB of memory as
+   /tmp, gone with it. The worker checks this before it runs a line (`worker.demand_isolation`).
 2. *It has no answer to steal.* Cells and inputs go in, outputs come out (`wire`); references,
    tolerances, points and seeds stay in the grader. Hidden inputs are sent when the open cases are
    done, and from then on no word of the sandbox reaches a page that a student sees.

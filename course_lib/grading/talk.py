@@ -110,7 +110,7 @@ class _Talk:
 
     def __init__(self, job: Job, limits: Limits) -> None:
         self.job, self.limits, self.outcome = job, limits, Outcome()
-        self.hello = self.ready = self.done = False
+        self.hello = self.asked = self.ready = self.done = False
         self.deadline = time.monotonic() + limits.start
 
     def end(self, how: str) -> Outcome | None:
@@ -132,6 +132,8 @@ class _Talk:
         return len(data) < before
 
     def _frame(self, kind: int, key: Key, body: bytes) -> None:
+        if kind == wire.HELLO and self.hello:
+            raise wire.Malformed("HELLO comes once")
         if kind == wire.HELLO:
             self.hello = True
             self._allow(self.limits.cells)
@@ -154,8 +156,10 @@ class _Talk:
             return
         if kind == wire.CELL and number < len(self.job.cells):
             self.outcome.last_cell = number
+        elif kind == wire.CELL and self.asked:
+            raise wire.Malformed("the cells end once")
         elif kind == wire.CELL:  # the cells are over
-            self.outcome.last_cell = None
+            self.asked, self.outcome.last_cell = True, None
             self._allow(sum(2 * question["seconds"] + 2 for question in self.job.questions))
         elif number < len(self.job.cells):
             self.outcome.troubles.setdefault(number, _words(wire.decode(body)))

@@ -114,8 +114,8 @@ class _Reader:
         dtype, shape = DTYPES[code], self.numbers(f"<{n_axes}I")
         raw = bytearray(self.take(prod(shape) * dtype.itemsize))
         if not raw:
-            if max(shape) > 2**16:
-                raise Malformed("an empty tensor with a long axis")
+            if prod(max(1, n) for n in shape) > 2**16:
+                raise Malformed("an empty tensor with long axes")
             return torch.empty(shape, dtype=dtype)
         if dtype == torch.bool:  # any byte but 0 and 1 would be a bool that is neither
             return (torch.frombuffer(raw, dtype=torch.uint8) != 0).reshape(shape)

@@ -19,12 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks; its exit code."""
-    file = store.path()
-    target = options.output or (file.with_name("progress.html") if file else Path("progress.html"))
     try:
-        page = write_page(target).resolve()
+        file = store.path()
+        beside = file.with_name("progress.html") if file else Path("progress.html")
+        page = write_page(options.output or beside).resolve()
     except OSError as error:
         print(error, file=sys.stderr)
+        return 1
+    except RuntimeError as error:  # there is no home
+        print(error, store.HOW, file=sys.stderr)
         return 1
     if complaint := store.read().complaint:
         print(complaint, file=sys.stderr)

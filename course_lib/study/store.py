@@ -6,6 +6,7 @@ that cannot be read or was changed costs itself alone.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import warnings
@@ -43,12 +44,18 @@ def add(kind: str, **fields: Any) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         at = datetime.now().astimezone().isoformat(timespec="seconds")
         line = json.dumps(seal({"kind": kind, **fields, "at": at}), ensure_ascii=False)
-        with file.open("ab+") as opened:
-            opened.seek(max(opened.tell() - 1, 0))
+        with file.open("ab+", buffering=0) as opened:
+            end = opened.tell()
+            opened.seek(max(end - 1, 0))
             gap = b"\n" if opened.read() not in (b"", b"\n") else b""  # a line was cut off
-            opened.write(gap + line.encode() + b"\n")
+            data = gap + line.encode() + b"\n"
+            written = opened.write(data)
+            if written < len(data):
+                if opened.seek(0, os.SEEK_END) == end + written:  # nobody has added a line since
+                    opened.truncate(end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
-        warnings.warn(f"Your progress was not kept: {error}. {_HOW}", stacklevel=3)
+        warnings.warn(f"Your progress was not kept: {error}. {HOW}", stacklevel=3)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def read() -> Kept:
     except FileNotFoundError:
         return Kept((), ())
     except (OSError, RuntimeError) as error:
-        return Kept((), (), f"Your progress cannot be read: {error}. {_HOW}")
+        return Kept((), (), f"Your progress cannot be read: {error}. {HOW}")
     written = [line for line in lines if line.strip()]
     entries = [entry for entry in map(_entry, written) if entry]
     lost = len(written) - len(entries)
@@ -87,7 +94,7 @@ def read() -> Kept:
     return Kept(checks, predictions, complaint)
 
 
-_HOW = f"{VARIABLE} in the environment names another file, or `off`."
+HOW = f"{VARIABLE} in the environment names another file, or `off`."
 
 
 def _entry(line: str) -> dict[str, Any] | None:

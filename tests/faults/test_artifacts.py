@@ -266,19 +266,19 @@ def test_a_turned_byte_is_noticed_or_changes_nothing(name, folder):
     assert kind.read(path) == whole
 
 
-def newer(content: bytes) -> bytes:
+def newer(content: bytes, version: Any = 9) -> bytes:
     """The same file as version 9 would have it, whole and sealed."""
     if told := files.SEAL_OF_BYTES.search(content):
-        return files.seal_bytes(content[: told.start()], 9)
+        return files.seal_bytes(content[: told.start()], version)
     try:
         told = json.loads(content)
     except ValueError:
         return content.replace(rb"\"version\": 1", rb"\"version\": 9")
     if "course_lib" in told:
-        told["course_lib"]["version"] = 9
+        told["course_lib"]["version"] = version
         return json.dumps(told).encode()
     told = {key: told[key] for key in told if key not in ("version", "seal")}
-    return json.dumps(files.seal(told, 9)).encode()
+    return json.dumps(files.seal(told, version)).encode()
 
 
 @pytest.mark.parametrize("name", VERSIONED)
@@ -295,6 +295,20 @@ def test_a_newer_version_is_refused_by_its_number_or_made_again(name, folder):
         kind.read(path)
     wanted = "cannot be read" if name == "progress" else r"version (is )?9.*up to 1"
     assert re.search(wanted, str(caught.value)), caught.value
+
+
+@pytest.mark.parametrize("version", ["x", None, -1, True, 0.5])
+@pytest.mark.parametrize("name", [n for n in VERSIONED if n not in ("checkpoint", "shard")])
+def test_a_version_that_is_none_is_refused_even_when_sealed(name, version, folder):
+    kind = KINDS[name]
+    path = kind.write(folder)
+    path.write_bytes(newer(path.read_bytes(), version) + b"\n" * (name == "progress"))
+    if kind.remakes:
+        assert kind.read(path) is None
+        return
+    wanted = "cannot be read" if name == "progress" else re.escape(f"its version is {version!r}")
+    with pytest.raises(ValueError, match=wanted):
+        kind.read(path)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.old])

@@ -1,6 +1,9 @@
 """Full and read-only disks, no memory, a clock that jumps, two runs in one place: one sentence."""
 
+import errno
+import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +21,7 @@ from course_lib.grading.grade import Journal
 from course_lib.models import ToyModel
 from course_lib.models.gpt import GPT, GPTConfig
 from course_lib.models.training import Trainer as ModelTrainer
-from course_lib.runtime import generator
+from course_lib.runtime import generator, save_checkpoint
 from course_lib.sae import TopKSAE, Trainer
 from course_lib.superposition import Trainer as ToyTrainer
 from tests.grading.test_sandbox import needs_bubblewrap
@@ -176,6 +179,31 @@ def test_out_of_memory_says_what_was_tried_and_what_to_try(
         runs[run](batch_size=batch_size)
 
 
+def test_a_shard_that_does_not_fit_is_told_by_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[harvest.__module__], "_empty", too_much)
+    words = "32 rows of 8 numbers did not fit; try .* shard_rows = 16.*The system says"
+    with pytest.raises(MemoryError, match=words):
+        run_harvest(tmp_path)
+
+
+class FullMemory:
+    """A file in a memory that is full."""
+
+    def write(self, data):
+        raise MemoryError
+
+
+def test_a_checkpoint_that_does_not_fit_in_memory_is_told_and_the_old_one_stays(
+    tmp_path, monkeypatch
+):
+    train_sae(tmp_path)
+    before = (tmp_path / "sae.pt").read_bytes()
+    monkeypatch.setattr(io, "BytesIO", FullMemory)
+    with pytest.raises(MemoryError, match=r"sae\.pt was not written, .* fewer or smaller models"):
+        save_checkpoint(tmp_path / "sae.pt", {}, {"w": X})
+    assert (tmp_path / "sae.pt").read_bytes() == before
+
+
 def test_other_errors_of_a_step_stay_what_they_are(tmp_path):
     class Wrong(TopKSAE):
         def loss(self, *args, **kwargs):
@@ -220,6 +248,29 @@ def test_what_a_killed_run_left_half_written_goes_with_the_next_run(tmp_path):
         assert not torn.exists() and other.exists() and (tmp_path / ".run.pt.lock").exists()
     files.remove_torn(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("full_after", [0, 1])
+def test_files_that_belong_together_stay_when_the_disk_has_no_room_for_all(
+    full_after, tmp_path, monkeypatch
+):
+    first, last = tmp_path / "weights", tmp_path / "cfg"
+    files.write_together({first: "old", last: "old"})
+    sync, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) > full_after:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    name = (first, last)[full_after].name
+    with pytest.raises(OSError, match=rf"could not write .*{name} \(3 bytes\): the disk is full"):
+        files.write_together({first: "new", last: "new"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "weights": "old", "cfg": "old",
+    }  # fmt: skip
 
 
 def test_files_that_belong_together_are_written_by_one_run_at_a_time(tmp_path):

@@ -107,6 +107,24 @@ def f(x):
     assert alone and tmp
 
 
+@pytest.mark.parametrize("kind", ["warm", "cold"])
+def test_the_keys_of_the_kernel_are_out_of_reach(kind):
+    cell = """
+import ctypes, os
+add, control = {"x86_64": (248, 250), "aarch64": (217, 219)}[os.uname().machine]
+libc = ctypes.CDLL(None, use_errno=True)
+def f(x):
+    found = []
+    for ring in (-3, -4, -5):
+        found.append(libc.syscall(add, b"user", b"left", b"said", 4, ctypes.c_int(ring)))
+        found.append(libc.syscall(control, 11, ctypes.c_int(ring), None, 0))
+        found.append(ctypes.get_errno())
+    return found
+"""
+    with Sandbox(kind=kind) as made:
+        assert made.run(job(cell, seconds=10.0)).outputs[0, 0, 0] == [-1, -1, 1] * 3
+
+
 def test_no_word_comes_out_once_the_hidden_inputs_are_in(sandbox):
     outcome = sandbox.run(job("def f(x): raise ValueError(x.tolist())"))
     assert outcome.failures[0, 0, 0][1].endswith("[1.0, -2.0, 0.5]")
@@ -121,6 +139,18 @@ def f(x):
     return len(os.read(0, 100)) if ready else 0
 """
     assert sandbox.run(job(cell)).outputs[0, 0, 0] == 0
+
+
+@pytest.mark.parametrize("again", ["wire.HELLO", "wire.CELL, 0, 1"])
+def test_a_deadline_is_not_moved_by_saying_the_same_again(sandbox, again):
+    cell = f"""
+import gc, time, wire
+self = next(o for o in gc.get_objects() if type(o).__name__ == "Submission")
+while True:
+    self.send({again})
+    time.sleep(0.05)
+"""
+    assert sandbox.run(job(cell)).ended == "malformed output"
 
 
 def test_an_endless_cell_is_interrupted_and_the_rest_is_graded(sandbox):

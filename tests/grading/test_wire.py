@@ -66,6 +66,7 @@ BAD = {
     "a product that overflows 64 bits": tensor(n_axes=8, shape=(2**32 - 1,) * 8),
     "fewer entries than bytes": tensor(data=b"\0" * 9),
     "an empty tensor with a huge axis": tensor(n_axes=2, shape=(0, 2**32 - 1), data=b""),
+    "an empty tensor of long axes": tensor(n_axes=8, shape=(0, *[2**16] * 7), data=b""),
     "a list that is too deep": b"L\x01" * 50 + b"N",
     "a list that lies about its length": b"L\xff" + b"N",
     "a text that lies about its length": b"S\xff\xffx",

@@ -126,6 +126,30 @@ def test_a_copy_that_would_leak_is_not_made(tmp_path):
     assert not (tmp_path / "public").exists()
 
 
+@pytest.mark.parametrize("full", ["extractall", "write_file"])
+def test_a_full_disk_leaves_no_half_of_a_public_copy(full, tmp_path, monkeypatch, capsys):
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "notes.md").write_text("Notes")
+    for words in ("init --quiet", "add --all", "-c user.name=a -c user.email=a@b.c commit -qm all"):
+        git(private, *words.split())
+
+    def fail(*arguments, **named):
+        if full == "extractall":
+            usual(*arguments, **named)
+        raise OSError(28, "could not write: the disk is full")
+
+    usual = tarfile.TarFile.extractall
+    where = tarfile.TarFile if full == "extractall" else public
+    monkeypatch.setattr(where, full, fail)
+    monkeypatch.setattr(public, "SETS", ["a set"])
+    archive = public._archive
+    monkeypatch.setattr(public, "_archive", lambda root, kind, what: archive(private, kind, ["."]))
+    assert public.main([str(tmp_path / "public"), "--key", str(tmp_path / "key.zip")]) == 1
+    assert "No public copy was made: [Errno 28] could not write" in capsys.readouterr().err
+    assert not (tmp_path / "public").exists()
+
+
 def test_a_folder_that_holds_something_is_left_alone(tmp_path):
     (tmp_path / "mine").touch()
     with pytest.raises(public.Refused, match="is not empty"):

@@ -14,7 +14,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import course_lib.sae
-from course_lib import files as course_files
 from course_lib import runtime
 from course_lib.sae import (
     SAE,
@@ -254,14 +253,14 @@ def test_an_argument_that_json_cannot_hold_is_told_before_anything_is_written(tm
 
 def test_a_crash_between_the_two_files_is_noticed(tmp_path, monkeypatch):
     folder = save(trained(seed=1), tmp_path)
-    write = course_files.write_file
+    put = os.replace
 
-    def crash(path, content):
+    def crash(written, path):
         if path.name == files.CFG:
             raise KeyboardInterrupt
-        write(path, content)
+        put(written, path)
 
-    monkeypatch.setattr(course_files, "write_file", crash)
+    monkeypatch.setattr(os, "replace", crash)
     with pytest.raises(KeyboardInterrupt):
         save(trained(seed=2), folder)
     with pytest.raises(ValueError, match=r"cfg\.json .* a save was interrupted, or one of them"):

@@ -61,6 +61,32 @@ def test_a_file_that_cannot_be_written_gives_a_warning_and_the_check_goes_on(mon
     assert "cannot be read" in store.read().complaint
 
 
+def test_a_disk_that_is_full_in_the_middle_of_a_line_keeps_the_lines_before(file):
+    resource = pytest.importorskip("resource")
+    store.add(**GOOD)
+    before, limits = file.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
+    try:
+        with pytest.warns(UserWarning, match="not kept: .*No space left"):
+            store.add(**GOOD)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == before
+    store.add(**GOOD)
+    assert (len(store.read().checks), store.read().complaint) == (2, "")
+
+
+def test_without_a_home_the_command_says_what_to_set(monkeypatch, capsys, tmp_path):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("COURSE_PROGRESS")
+    monkeypatch.setattr(store.Path, "home", homeless)
+    assert program.main(["-o", str(tmp_path / "page.html")]) == 1
+    said = capsys.readouterr().err
+    assert "home directory" in said and "COURSE_PROGRESS" in said
+
+
 def test_off_keeps_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_PROGRESS", "off")
     monkeypatch.setenv("HOME", str(tmp_path))
