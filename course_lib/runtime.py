@@ -49,7 +49,8 @@ def device(name: str | None = None) -> torch.device:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     if name is None:
         return torch.device(available[0])
-    if name.split(":")[0] not in available:
+    kind, colon, index = validate.text("name", name).partition(":")
+    if kind not in available or (colon and not index.isdecimal()):
         raise ValueError(f"name is {name!r}; this machine offers {', '.join(available)}.")
     return torch.device(name)
 
@@ -229,6 +230,8 @@ def load_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
     a part of the identity that is a dict is compared, and named, entry by entry.
     """
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ValueError("it is no file")
         content = io.BytesIO(unseal_bytes(Path(path).read_bytes()))
         state = torch.load(content, map_location="cpu", weights_only=True)
         was, now = _flat(state.pop("identity")), _flat(identity)

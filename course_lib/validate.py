@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,25 +13,35 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
+SHOWN = reprlib.Repr()  # no more of a value than a message can hold
+SHOWN.maxstring = SHOWN.maxother = SHOWN.maxlong = 1000
 LARGEST = 2**63  # what a whole number must be below, to fit in a tensor
+MOST = 10**9  # what a count must be below: no more rows fit in memory, nor steps in a life
 LONGEST_NAME = 255  # bytes, in most file systems
+DTYPES = {
+    torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128,
+    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool,
+}  # fmt: skip
 
 
 def positive_int(name: str, value: Any, minimum: int = 1) -> int:
     """Return `value` as an int of at least `minimum`, or raise TypeError / ValueError."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} is {value!r}; it must be a whole number of at least {minimum}.")
+        raise TypeError(
+            f"{name} is {SHOWN.repr(value)}; it must be a whole number of at least {minimum}."
+        )
     if value < minimum:
         raise ValueError(f"{name} is {value}; it must be a whole number of at least {minimum}.")
-    if value >= LARGEST:
-        raise ValueError(f"{name} is {value}; it must be below 2**63.")
+    if value >= MOST:
+        raise ValueError(f"{name} is {value}; it must be below 10**9.")
     return int(value)
 
 
 def number(name: str, value: Any, low: float = float("-inf"), high: float = float("inf")) -> float:
     """Return `value` as a finite float in [low, high], or raise TypeError / ValueError."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; it must be a number.")
+    exact = isinstance(value, Rational) and not isinstance(value, Integral)  # no tensor takes it
+    if isinstance(value, bool) or not isinstance(value, Real) or exact:
+        raise TypeError(f"{name} is {SHOWN.repr(value)}; it must be a number.")
     endless = value in (float("inf"), float("-inf")) or isinstance(value, Integral)
     if not low <= value <= high or (endless and not -LARGEST < value < LARGEST):
         raise ValueError(f"{name} is {value}; it must be a finite number from {low:g} to {high:g}.")
@@ -43,13 +54,9 @@ def finite(name: str, value: Any, low: float = float("-inf"), high: float = floa
     Raises TypeError for what is no array of numbers, ValueError for NaN, infinities and entries
     outside the range; the message counts the bad entries and shows the first.
     """
-    try:
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{name} is {value!r}; it must be a tensor or numbers.") from error
-    if tensor.is_complex() or tensor.dtype == torch.bool:
+    tensor = as_tensor(name, value)
+    if tensor.dtype == torch.bool:
         raise TypeError(f"{name} has dtype {tensor.dtype}; it must hold real numbers.")
-    _not_meta(name, tensor)
     if not tensor.is_floating_point():
         tensor = tensor.to(torch.get_default_dtype())
 
@@ -77,7 +84,7 @@ def whole(
     if not isinstance(tensor, Tensor) or tensor.is_floating_point() or tensor.is_complex():
         what = tensor.dtype if isinstance(tensor, Tensor) else f"type {type(tensor).__name__}"
         raise TypeError(f"{name} is of {what}; it must be a tensor of whole numbers.")
-    _not_meta(name, tensor)
+    plain(name, tensor)
     if tensor.numel() and not (low <= tensor.min() and tensor.max() <= high):
         raise ValueError(
             f"{name} has entries from {tensor.min()} to {tensor.max()}; they must be from {low:g} "
@@ -90,17 +97,33 @@ def as_tensor(name: str, value: Any) -> Tensor:
     """Return a tensor, a list or an array as a tensor of real numbers, else raise TypeError."""
     try:
         tensor = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{name} is {value!r}; it must be a tensor or numbers.") from error
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(
+            f"{name} is {SHOWN.repr(value)}; it must be a tensor or numbers."
+        ) from error
     if tensor.is_complex():
         raise TypeError(f"{name} has dtype {tensor.dtype}; it must hold real numbers.")
-    _not_meta(name, tensor)
+    plain(name, tensor)
     return tensor
 
 
-def _not_meta(name: str, tensor: Tensor) -> None:
+def plain(name: str, tensor: Tensor) -> None:
+    """Raise unless a tensor holds its numbers, in a form that torch can compute with.
+
+    Raises TypeError for a sparse, nested or quantized tensor and for a dtype such as float8,
+    ValueError for one on the meta device.
+    """
+    _dense(name, tensor)
     if tensor.is_meta:
         raise ValueError(f"{name} is on the meta device, where it holds no numbers; move it first.")
+
+
+def _dense(name: str, tensor: Tensor) -> None:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} is of type {type(tensor).__name__}; it must be a torch.Tensor.")
+    if tensor.is_nested or tensor.layout is not torch.strided or tensor.dtype not in DTYPES:
+        layout = "nested" if tensor.is_nested else f"{tensor.layout} of {tensor.dtype}"
+        raise TypeError(f"{name} is {layout}; it must be a dense tensor of a common dtype.")
 
 
 def probability(name: str, value: Any) -> Tensor:
@@ -114,8 +137,7 @@ def shape(name: str, tensor: Tensor, expected: Sequence[int | str]) -> Tensor:
     `expected` holds a size or a letter per axis; a letter stands for any size, the same letter
     for the same size: `shape("W", W, ("n_instances", "n_features", 2))`.
     """
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"{name} is of type {type(tensor).__name__}; it must be a torch.Tensor.")
+    _dense(name, tensor)
     sizes: dict[str, int] = {}
     fits = tensor.ndim == len(expected) and all(
         size == (want if isinstance(want, int) else sizes.setdefault(want, size))
@@ -144,10 +166,7 @@ def tensors(kind: str, **named: tuple[Tensor, str]) -> None:
     sizes: dict[str, Any] = {}
     first_name, first = next((name, tensor) for name, (tensor, _) in named.items())
     for name, (tensor, axes) in named.items():
-        if not isinstance(tensor, Tensor):
-            raise TypeError(
-                f"{name} is of type {type(tensor).__name__}; it must be a torch.Tensor."
-            )
+        _dense(name, tensor)
         if kind != "any" and not tensor.is_floating_point():
             raise TypeError(
                 f"{name} has dtype {tensor.dtype}; it must hold floating-point numbers."
@@ -158,7 +177,7 @@ def tensors(kind: str, **named: tuple[Tensor, str]) -> None:
                 f"{name} has shape {list(tensor.shape)}; it must be [{axes}], no axis empty"
                 + (f", with {known}." if known else ".")
             )
-        _not_meta(name, tensor)
+        plain(name, tensor)
         if kind == "alike" and (tensor.device, tensor.dtype) != (first.device, first.dtype):
             raise ValueError(
                 f"{name} is {tensor.dtype} on {tensor.device} and {first_name} {first.dtype} on "
@@ -191,8 +210,12 @@ def text(name: str, value: Any) -> str:
 def path(name: str, value: Any) -> Path:
     """Return `value` as a path, or raise TypeError / ValueError."""
     if not isinstance(value, (str, os.PathLike)):
-        raise TypeError(f"{name} is {value!r}; it must be a path, such as 'runs/first'.")
-    if "\0" in os.fspath(value) or len(Path(value).name.encode()) > LONGEST_NAME:
+        raise TypeError(f"{name} is {SHOWN.repr(value)}; it must be a path, such as 'runs/first'.")
+    try:
+        length = len(os.fsencode(Path(value).name))
+    except UnicodeEncodeError:
+        length = LONGEST_NAME + 1
+    if "\0" in os.fspath(value) or length > LONGEST_NAME:
         raise ValueError(f"{name} is {str(value)[:80]!r}; no file can have such a name.")
     return Path(value)
 
@@ -217,9 +240,11 @@ def items(name: str, value: Any) -> list[Any]:
 
 
 def instance(name: str, value: Any, kind: type[T]) -> T:
-    """Return `value` if it is a `kind`, else raise TypeError."""
+    """Return `value` if it is a `kind`, and if a tensor a dense one, else raise TypeError."""
     if not isinstance(value, kind):
         raise TypeError(f"{name} is of type {type(value).__name__}; it must be a {kind.__name__}.")
+    if isinstance(value, Tensor):
+        _dense(name, value)
     return value
 
 
@@ -227,7 +252,7 @@ def choice(name: str, value: Any, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of `allowed`, else raise ValueError."""
     if not isinstance(value, str) or value not in allowed:
         names = ", ".join(repr(option) for option in allowed)
-        raise ValueError(f"{name} is {value!r}; it must be one of {names}.")
+        raise ValueError(f"{name} is {SHOWN.repr(value)}; it must be one of {names}.")
     return value
 
 
@@ -245,7 +270,7 @@ def real(name: str, value: Any) -> Tensor:
     """Return `value` if it is a tensor of real numbers, else raise; without a look at them."""
     if instance(name, value, Tensor).is_complex() or value.dtype == torch.bool:
         raise TypeError(f"{name} has dtype {value.dtype}; it must hold real numbers.")
-    _not_meta(name, value)
+    plain(name, value)
     return value
 
 
@@ -262,6 +287,7 @@ def broadcasts(name: str, value: Any, like_name: str, like: Tensor) -> None:
         raise TypeError(f"{name} is of type {type(value).__name__}; it must be a number or tensor.")
     if value.is_complex():
         raise TypeError(f"{name} has dtype {value.dtype}; it must hold real numbers.")
+    _dense(name, value)
     pairs = zip(reversed(value.shape), reversed(like.shape), strict=False)
     if not all(a == b or 1 in (a, b) for a, b in pairs):
         raise ValueError(

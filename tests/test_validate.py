@@ -22,6 +22,42 @@ def test_a_count_must_be_a_whole_number(value):
         validate.positive_int("n_features", value)
 
 
+@pytest.mark.parametrize("value", [10**9, 2**40, 10**400])
+def test_a_count_that_no_memory_holds_is_refused_before_anything_is_made_of_it(value):
+    with pytest.raises(ValueError, match=r"d_sae is .*; it must be below 10\*\*9"):
+        validate.positive_int("d_sae", value)
+
+
+def test_no_more_of_a_value_is_shown_than_a_message_can_hold():
+    with pytest.raises(ValueError) as raised:
+        validate.choice("mode", "x" * 100_000, ("one", "two"))
+    assert len(str(raised.value)) < 2000 and "'one', 'two'" in str(raised.value)
+
+
+UNCOMMON = {
+    "sparse": torch.eye(2).to_sparse(),
+    "nested": torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
+    "eight bits": torch.ones(2, 2).to(torch.float8_e4m3fn),
+    "without sign": torch.ones(2, 2).to(torch.uint64),
+}
+CHECKS = {
+    "finite": lambda x: validate.finite("x", x),
+    "as_tensor": lambda x: validate.as_tensor("x", x),
+    "real": lambda x: validate.real("x", x),
+    "instance": lambda x: validate.instance("x", x, torch.Tensor),
+    "shape": lambda x: validate.shape("x", x, ("n", "d")),
+    "tensors": lambda x: validate.tensors("any", x=(x, "n d")),
+    "broadcasts": lambda x: validate.broadcasts("x", x, "y", torch.ones(2, 2)),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("uncommon", UNCOMMON)
+def test_a_tensor_that_torch_cannot_compute_with_is_refused_by_every_check(check, uncommon):
+    with pytest.raises(TypeError, match="x is .* must be a dense tensor of a common dtype"):
+        CHECKS[check](UNCOMMON[uncommon])
+
+
 @given(st.floats(width=32).filter(lambda p: not 0 <= p <= 1))
 def test_what_is_no_probability_is_refused(value):
     with pytest.raises(ValueError, match="p has 1 of 1 entries .* must be from 0 to 1"):

@@ -73,16 +73,17 @@ def shard_shape(path: Path, name: str = SHARD_KEY) -> list[int]:
 def _opened(path: Path, name: str) -> Iterator[safe_open]:
     from safetensors import SafetensorError, safe_open
 
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing; bring it back, or harvest again with the same arguments."
+        )
     try:
         with safe_open(path, framework="pt") as file:
             yield file
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path} is missing; bring it back, or harvest again with the same arguments."
-        ) from None
     except SafetensorError as error:
+        told = str(error)[:200]
         raise ValueError(
-            f"{path} is no safetensors file with a tensor {name!r} ({error}). If a harvest "
+            f"{path} is no safetensors file with a tensor {name!r} ({told}). If a harvest "
             "wrote it, delete it and harvest again with the same arguments; write shards of your "
             f"own with safetensors.torch.save_file({{{name!r}: x}}, path)."
         ) from None
@@ -90,5 +91,5 @@ def _opened(path: Path, name: str) -> Iterator[safe_open]:
 
 def _checksum(tensor: Tensor, version: int = VERSION) -> str:
     form = "" if version == 0 else f"{tensor.dtype} {list(tensor.shape)}"
-    numbers = tensor.contiguous().view(torch.uint8).numpy()
+    numbers = tensor.contiguous().view(-1).view(torch.uint8).numpy()
     return f"{zlib.crc32(numbers, zlib.crc32(form.encode())):08x}"

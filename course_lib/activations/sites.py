@@ -138,7 +138,7 @@ def find(model: nn.Module, name: str | Site) -> Site:
     if site.path not in modules:
         near = get_close_matches(site.path, modules, n=3, cutoff=0.3)
         raise ValueError(
-            f"site is {str(name)!r}; {type(model).__name__} has no such module"
+            f"site is {str(name)[:100]!r}; {type(model).__name__} has no such module"
             + (f" (near it are {', '.join(near)})" if near else "")
             + (f", and of the names for transformers it has {_offer(model)}." if _offer(model)
                else "; the names for transformers do not apply to it.")

@@ -71,7 +71,7 @@ def cross_entropy(logits: Float[Tensor, "restarts n c"], target: Tensor) -> Tens
     log_p = logits.log_softmax(dim=-1)
     validate.whole("target", target, 0, logits.shape[-1] - 1)
     validate.tensors("any", logits=(logits, "restarts n c"), target=(target, "n"))
-    index = target.expand(len(logits), -1)[..., None]
+    index = target.long().expand(len(logits), -1)[..., None]
     return -log_p.gather(-1, index)[..., 0].mean(dim=1)
 
 
@@ -136,7 +136,7 @@ def das(
                 rows = torch.randint(n, (batch_size,), generator=draw).to(base.device)
                 more = (rows,)
             output = forward(swap(base[rows], source[rows], _orthonormal(raw)), *more)
-            losses = loss(output, target[rows])
+            losses = validate.shape("what loss gives", loss(output, target[rows]), (restarts,))
             gradient = torch.autograd.grad(losses.sum(), raw)[0]
             history.append(losses.detach())
             with torch.no_grad():  # Adam; torch's own takes seconds to import

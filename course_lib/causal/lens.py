@@ -130,7 +130,10 @@ def gaussian_transport(
     """
     zero, one = _classes(h, y)
     validate.number("shrinkage", shrinkage, 0.0, 1.0)
-    s0, s1 = (_shrunk(torch.cov(part.T, correction=0), shrinkage) for part in (zero, one))
+    s0, s1 = (
+        _shrunk(torch.atleast_2d(torch.cov(part.T, correction=0)), shrinkage)
+        for part in (zero, one)
+    )
     root, inverse = _power(s0, 0.5), _power(s0, -0.5)
     matrix = inverse @ _power(root @ s1 @ root, 0.5) @ inverse
     return Transport(zero.mean(dim=0).to(h), one.mean(dim=0).to(h), matrix.to(h))
@@ -215,12 +218,14 @@ def search_text(
     """
     validate.function("encode", encode)
     validate.sequence("candidates", candidates), validate.real("target", target)
+    for words in candidates:
+        validate.shape("an entry of candidates", validate.whole("candidates", words), ("words",))
     start = validate.whole("start", start).long()
     if len(candidates) != len(validate.shape("start", start, ("slots",))):
         raise ValueError(f"candidates has {len(candidates)} entries; start has {len(start)} slots.")
 
     def distance(texts: Tensor) -> Tensor:
-        h = encode(texts)
+        h = validate.instance("what encode gives", encode(texts), Tensor)
         if target.shape not in (h.shape[1:], (1, *h.shape[1:])):
             raise ValueError(
                 f"target has shape {list(target.shape)}; it must be {list(h.shape[1:])}, as what "

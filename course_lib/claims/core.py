@@ -219,7 +219,7 @@ def claim(
         raise ValueError(f"expected of {name} is open on both sides; nothing could refute it.")
     if not isinstance(value, Real) and validate.as_tensor("value", value).numel() != 1:
         raise ValueError(f"value is {value!r}; it must be one number.")
-    value = float(value)
+    value = float(validate.as_tensor("value", value))
     scale = "full" if runtime.full_scale() else "quick"
     shown = Claim(
         name, value, paper, where, states, measures, refuted_if, expected, contested,
@@ -240,7 +240,7 @@ def claim(
 def _split(name: str) -> tuple[str, str]:
     chapter, dot, key = validate.text("name", name).partition(".")
     if not (chapter and dot and key):
-        raise ValueError(f"name is {name!r}; it must be 'chapter.claim'.")
+        raise ValueError(f"name is {name[:100]!r}; it must be 'chapter.claim'.")
     return chapter, key
 
 

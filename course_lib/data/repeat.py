@@ -68,7 +68,7 @@ class RepeatCopy:
 
     def log_prob(self, tokens: Int[Tensor, "batch seq"]) -> Float[Tensor, "batch seq"]:
         """Log-probability of each token given those before it; -inf once that cannot happen."""
-        validate.shape("tokens", tokens, ("batch", self.seq))
+        validate.shape("tokens", validate.real("tokens", tokens), ("batch", self.seq))
         read = tokens[:, : self.length]
         sign = torch.full_like(read[:, :1], self.n_symbols)
         right = torch.cat([read % self.n_symbols, sign, read], 1)

@@ -100,7 +100,7 @@ class TwoViewScenes:
             raise ValueError(f"n_objects is {n_objects}; it must be at most {len(POSITIONS)}.")
         self.n_objects, self.noise = n_objects, validate.number("noise", noise, 0.0)
         self.sizes = tuple(validate.sequence("sizes", sizes))
-        if not self.sizes or not set(self.sizes) <= set(SIZES):
+        if not self.sizes or not all(validate.positive_int("sizes", k) in SIZES for k in sizes):
             raise ValueError(f"sizes is {sizes!r}; it must name 3, 5 or both.")
         self.seq = 4 * n_objects - 1
         self.attributes = {

@@ -170,7 +170,7 @@ def descend(
     generator, losses = runtime.generator(seed), []
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * step / steps)) / 2
-        value = loss(module, generator)
+        value = validate.shape("what loss gives", loss(module, generator), ())
         optimizer.zero_grad()
         value.backward()
         optimizer.step()

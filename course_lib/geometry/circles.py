@@ -188,7 +188,7 @@ def random_plane(d: int, generator: Generator, dtype: torch.dtype | None = None)
     """Orthonormal rows [2, d] of a plane that lies any way with equal chance."""
     validate.instance("generator", generator, Generator)
     validate.positive_int("d", d, 2)
-    if dtype not in (None, torch.float32, torch.float64):
+    if not any(dtype is allowed for allowed in (None, torch.float32, torch.float64)):
         raise TypeError(f"dtype is {dtype!r}; it must be torch.float32, torch.float64 or None.")
     normal = torch.randn(d, 2, generator=generator, device=generator.device, dtype=dtype)
     return torch.linalg.qr(normal)[0].T

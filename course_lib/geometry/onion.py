@@ -121,7 +121,7 @@ def _check_sizes(d: int, n_symbols: int, length: int) -> None:
 
 def _check_memory(memory: Memory, n_symbols: int, n_signs: int = 0) -> None:
     validate.instance("memory", memory, Memory)
-    most = getattr(getattr(memory, "config", None), "d_vocab", validate.LARGEST) - n_signs
+    most = getattr(getattr(memory, "config", None), "d_vocab", validate.MOST) - n_signs
     if validate.positive_int("n_symbols", n_symbols, 2) > most:
         raise ValueError(f"n_symbols is {n_symbols}; of this memory it must be at most {most}.")
 
@@ -224,14 +224,14 @@ def additive_codes(
     Raises ValueError for NaN, symbols out of range, or fewer rows than there are free codes.
     """
     states = validate.finite("states", validate.shape("states", states, ("batch", "d"))).detach()
+    states = states if states.dtype == torch.float64 else states.float()
     validate.shape("tokens", tokens, (len(states), "length"))
     validate.positive_int("n_symbols", n_symbols)
-    if len(tokens) and not 0 <= tokens.min() <= tokens.max() < n_symbols:
-        raise ValueError(f"tokens must be symbols from 0 to n_symbols - 1 = {n_symbols - 1}.")
+    tokens = validate.whole("tokens", tokens, 0, n_symbols - 1).long()
     length = tokens.shape[1]
     if len(states) <= (free := length * (n_symbols - 1)):
         raise ValueError(f"states has {len(states)} rows; {free} free codes need more than that.")
-    if not validate.number("ridge", ridge, 0.0) > 0:
+    if (ridge := validate.number("ridge", ridge, 0.0)) == 0:
         raise ValueError("ridge is 0; the indicators of a place add up to 1, so it must be above.")
     design = F.one_hot(tokens, n_symbols).flatten(1).to(states.dtype)
     mean = states.mean(0)

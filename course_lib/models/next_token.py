@@ -42,7 +42,8 @@ def check_tokens(tokens: Int[Tensor, "batch seq"], d_vocab: int, lowest: int = 0
     """Raise ValueError unless tokens are one or more whole numbers, `lowest` to d_vocab - 1."""
     validate.shape("tokens", tokens, ("batch", "seq"))
     real = tokens.is_floating_point() or tokens.is_complex() or tokens.dtype == torch.bool
-    if real or tokens.is_meta or tokens.numel() == 0:
+    validate.plain("tokens", tokens)
+    if real or tokens.numel() == 0:
         raise ValueError(
             f"tokens has shape {list(tokens.shape)} and dtype {tokens.dtype}; it must hold one "
             "whole number at least."

@@ -48,7 +48,7 @@ class Schedule:
         validate.number("muon_lr", self.muon_lr, 0.0)
         validate.number("lr_warmup", self.lr_warmup, 0.0, 1.0)
         validate.number("weight_decay", self.weight_decay, 0.0)
-        validate.positive_int("seed", self.seed, minimum=0)
+        runtime.checked_seed(self.seed, 0)
         if validate.number("lr", self.lr, 0.0) == 0:
             raise ValueError("lr is 0; it must be above 0.")
 

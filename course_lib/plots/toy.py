@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 AVERAGED_STEPS = 25  # to a point of a loss that is drawn while it falls
 
 
+def _models(
+    name: str, tensors: Sequence[Tensor], titles: Sequence[str], axes: tuple[int | str, ...]
+) -> list[Tensor]:
+    """The tensors of the panels, on the CPU, and a title for each; else TypeError, ValueError."""
+    tensors = validate.items(name, tensors)
+    validate.like("titles", titles, "__len__", "__iter__")
+    if not tensors or len(tensors) != len(titles):
+        raise ValueError(
+            f"{name} has {len(tensors)} entries and titles {len(titles)}; give one title for each "
+            "panel, and one panel at least."
+        )
+    entry = f"an entry of {name}"
+    shown = [validate.shape(entry, validate.finite(entry, one), axes) for one in tensors]
+    return [one.detach().cpu() for one in shown]
+
+
 def _panels(n: int, size: float) -> tuple[Figure, list[Axes]]:
     figure, axes = plt.subplots(1, n, figsize=(size * n, size + 0.4), squeeze=False)
     return figure, list(axes[0])
@@ -29,9 +45,9 @@ def _panels(n: int, size: float) -> tuple[Figure, list[Axes]]:
 
 def gram_map(Ws: Sequence[Float[Tensor, "n_features d_hidden"]], titles: Sequence[str]) -> Figure:
     """W Wᵀ of each model as a heat map: diagonal, how much a feature is stored; else overlaps."""
+    Ws = _models("Ws", Ws, titles, ("n_features", "d_hidden"))
     figure, axes = _panels(len(Ws), 2.1)
     for ax, W, title in zip(axes, Ws, titles, strict=True):
-        W = W.detach().cpu()
         image = ax.imshow((W @ W.T).numpy(), cmap="PuOr_r", vmin=-1, vmax=1)
         ax.set(title=title, xlabel="feature", xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -42,6 +58,7 @@ def gram_map(Ws: Sequence[Float[Tensor, "n_features d_hidden"]], titles: Sequenc
 
 def feature_arrows(Ws: Sequence[Float[Tensor, "n_features 2"]], titles: Sequence[str]) -> Figure:
     """The rows of W as arrows in the plane, one panel per model; the circle has radius 1."""
+    Ws = _models("Ws", Ws, titles, ("n_features", 2))
     figure, axes = _panels(len(Ws), 2.1)
     _arrows(axes, Ws, titles)
     return figure
@@ -52,6 +69,7 @@ def kept_features(trainer: Trainer) -> Figure:
 
     Models have two hidden dimensions. A point of a loss is the mean of 25 steps.
     """
+    validate.like("trainer", trainer, "model", "losses")
     W, losses = trainer.model.W, trainer.losses
     validate.shape("W", W, ("n_instances", "n_features", 2))
     figure, (*axes, last) = _panels(len(W) + 1, 2.1)
@@ -69,7 +87,6 @@ def kept_features(trainer: Trainer) -> Figure:
 
 def _arrows(axes: Sequence[Axes], Ws: Sequence[Tensor], titles: Sequence[str]) -> None:
     for ax, W, title in zip(axes, Ws, titles, strict=True):
-        validate.shape("W", W, ("n_features", 2))
         ax.add_patch(plt.Circle((0, 0), 1, fill=False, color="0.8"))
         for i, (x, y) in enumerate(W.detach().cpu().tolist()):
             color = COLORS[i % len(COLORS)]
@@ -89,6 +106,14 @@ def phase_maps(
     titles: Sequence[str],
 ) -> Figure:
     """Maps of which state of `PHASES` wins, over relative importance and probability."""
+    phases = _models("phases", phases, titles, ("n_p", "n_r"))
+    n_p, n_r = phases[0].shape
+    probability = validate.shape(
+        "probability", validate.probability("probability", probability), (n_p,)
+    )
+    importance = validate.shape(
+        "importance", validate.finite("importance", importance, 0.0), (n_r,)
+    )
     figure, axes = plt.subplots(
         1, len(phases), figsize=(3.3 * len(phases), 3.6), sharey=True, squeeze=False
     )
@@ -113,6 +138,15 @@ def dimensionality_strip(
     marks: dict[str, float],
 ) -> Figure:
     """Each feature's dimensionality against 1/p, with the average D* and named fractions."""
+    probability = validate.probability("probability", probability)
+    dimensionality = validate.finite("dimensionality", dimensionality)
+    average = validate.finite("average", average)
+    validate.tensors(
+        "any", dimensionality=(dimensionality, "n_models n_features"),
+        probability=(probability, "n_models"), average=(average, "n_models"),
+    )  # fmt: skip
+    for name, fraction in validate.instance("marks", marks, dict).items():
+        validate.number(f"marks[{name!r}]", fraction)
     figure, ax = plt.subplots(figsize=(7.5, 4))
     label_at = np.inf
     for name, fraction in sorted(marks.items(), key=lambda mark: -mark[1]):
@@ -135,9 +169,10 @@ def neuron_stacks(
     Ws: Sequence[Float[Tensor, "n_features d_hidden"]], titles: Sequence[str]
 ) -> Figure:
     """Each hidden neuron's |weights| stacked, one colour a feature; tall mixed bars share."""
+    Ws = _models("Ws", Ws, titles, ("n_features", "d_hidden"))
     figure, axes = plt.subplots(1, len(Ws), figsize=(3.4 * len(Ws), 3), squeeze=False, sharey=True)
     for ax, W, title in zip(axes[0], Ws, titles, strict=True):
-        weights = W.detach().cpu().abs()
+        weights = W.abs()
         order = weights.max(dim=0).values.argsort(descending=True)
         bottom = np.zeros(weights.shape[1])
         colors = plt.get_cmap("cividis")(np.linspace(0, 1, len(weights)))

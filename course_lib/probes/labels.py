@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from course_lib import validate
 from course_lib.data.sequences import NONE
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ def checked_classes(y: Tensor) -> tuple[Int[Tensor, "*lead n"], int]:
 
     Raises TypeError for real values and ValueError for labels below -1, which is no label.
     """
+    validate.plain("y", y)
     if y.is_floating_point() or y.is_complex():
         raise TypeError(
             f"y has dtype {y.dtype}; classes are whole numbers, and real targets need "

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from course_lib import validate
+from course_lib import runtime, validate
 from course_lib.data.sequences import NONE
 from course_lib.probes.labels import checked_classes
 
@@ -58,9 +58,9 @@ class Leace:
 
 def _checked_device(device: torch.device | str | None) -> torch.device | None:
     try:
-        return None if device is None else torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device is {device!r}; it must be a device, such as 'cpu'.") from error
+        return None if device is None else runtime.device(str(device))
+    except ValueError as error:
+        raise ValueError(f"device cannot be used: {error}") from error
 
 
 class Moments:
@@ -193,9 +193,15 @@ def leace(
     """
     real = isinstance(z, Tensor) and z.is_floating_point()
     x = validate.finite("x", x)
+    if isinstance(z, Tensor):
+        validate.plain("z", z)
     if not isinstance(z, Tensor) or x.ndim < 2 or z.ndim < 1 + real or not z.numel():
         raise ValueError("x must be a tensor [..., n, d_model] and z one [..., n] with rows in it.")
     lead = torch.broadcast_shapes(x.shape[:-2], z.shape[: -1 - real])
     n_outputs = z.shape[-1] if real else checked_classes(z)[1]
+    if not real and n_outputs > max(2, z.numel()):
+        raise ValueError(
+            f"z has the label {n_outputs - 1} in {z.numel()} rows; number the classes from 0 on."
+        )
     device = "cpu" if x.device.type == "mps" else x.device
     return Moments(x.shape[-1], n_outputs, lead, device).update(x, z).eraser(shrinkage)

@@ -145,7 +145,7 @@ def fit(
 
 def shuffled(y: Tensor, seed: int = 0) -> Tensor:
     """y with the labels of each probe in random order; rows without a label keep none."""
-    validate.instance("y", y, Tensor)
+    validate.plain("y", validate.instance("y", y, Tensor))
     there = (y != NONE) if not y.is_floating_point() else ~y.isnan()
     keys = torch.rand(y.shape, generator=runtime.generator(seed)).to(y.device)
     keys = torch.where(there, keys, 2.0)
@@ -157,14 +157,16 @@ def checked(x: Tensor, y: Tensor, method: str) -> tuple[Tensor, Tensor, int]:
     """x in floating point, y as int64 classes or real targets on x's device, number of classes."""
     validate.choice("method", method, tuple(METHODS))
     x = validate.finite("x", x).detach()
+    if isinstance(y, Tensor):
+        validate.plain("y", y)
     if x.ndim < 2 or not isinstance(y, Tensor) or y.shape[-1:] != x.shape[-2:-1]:
         shape = list(y.shape) if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(
             f"x has shape {list(x.shape)} and y {shape}; they must be [..., n, d_model] and "
             "[..., n]."
         )
-    if y.is_meta or x.shape[-1] == 0:
-        raise ValueError(f"x has shape {list(x.shape)} and y is on {y.device}; there is no number.")
+    if x.shape[-1] == 0:
+        raise ValueError(f"x has shape {list(x.shape)}; there is no number.")
     if x.dtype not in (torch.float32, torch.float64):
         x = x.float()
     y = y.to(x.device)
@@ -179,7 +181,7 @@ def checked(x: Tensor, y: Tensor, method: str) -> tuple[Tensor, Tensor, int]:
 
 def checked_with_classes(x: Tensor, y: Tensor, method: str) -> tuple[Tensor, Tensor, int]:
     """As `checked`, for what needs classes and not real targets."""
-    if method == "ridge":
+    if isinstance(method, str) and method == "ridge":
         raise ValueError("method is 'ridge'; this needs a probe of classes, such as 'logistic'.")
     return checked(x, y, method)
 

@@ -143,7 +143,7 @@ class SAE(nn.Module, ABC):
 
     def _check_alike(self, name: str, tensor: Tensor) -> None:
         """Raise unless it can be multiplied with the weights, or autocast will see to that."""
-        validate.instance(name, tensor, Tensor)
+        validate.plain(name, validate.instance(name, tensor, Tensor))
         W = self.W_dec
         if tensor.device == W.device and (
             tensor.dtype == W.dtype or torch.is_autocast_enabled(W.device.type)
@@ -385,7 +385,6 @@ def squared_error(
 ) -> Float[Tensor, "*n_instances"]:
     """Mean over the batch of Σ_i (target_i - x̂_i)², per instance."""
     for name, tensor in (("target", target), ("x_hat", x_hat)):
-        if validate.instance(name, tensor, Tensor).dtype == torch.bool:
-            raise TypeError(f"{name} has dtype {tensor.dtype}; it must hold numbers.")
+        validate.real(name, tensor)
     validate.broadcasts("target", target, "x_hat", x_hat)
     return (target - x_hat).square().sum(dim=-1).mean(dim=-1)

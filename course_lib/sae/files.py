@@ -184,7 +184,7 @@ def _blamed(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         told = str(error) if isinstance(error, ValueError) else repr(error)
-        raise ValueError(f"{path} holds no SAE that can be loaded: {told}") from error
+        raise ValueError(f"{path} holds no SAE that can be loaded: {told[:1000]}") from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def _opened(path: Path) -> Iterator[safe_open]:
                 "was not opened. Ask for the weights as safetensors."
             ) from None
         raise ValueError(
-            f"{path} is no whole safetensors file ({error}); fetch or save the SAE again."
+            f"{path} is no whole safetensors file ({str(error)[:99]}); fetch or save the SAE again."
         ) from error
     with file:
         yield file

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor, nn
 
-from course_lib import parallel, validate
+from course_lib import parallel, runtime, validate
 from course_lib.sae.base import SAE, Loss
 from course_lib.sae.batches import Batch, cut
 
@@ -274,7 +274,7 @@ def recipe(**arguments) -> Recipe:
     """A `Recipe` with every value checked."""
     for name in ("steps", "batch_size", "accumulate", "dead_after", "log_every"):
         validate.positive_int(name, arguments[name])
-    validate.positive_int("seed", arguments["seed"], minimum=0)
+    runtime.checked_seed(arguments["seed"], 0)
     for name in ("lr_warmup", "lr_decay", "sparsity_warmup"):
         validate.number(name, arguments[name], 0.0, 1.0)
     if validate.number("lr", arguments["lr"], 0.0) == 0:

@@ -39,7 +39,7 @@ def fvu(
     Raises ValueError for shapes that do not fit, entries that are not finite, and x that is
     constant: there is no variance to explain.
     """
-    validate.instance("x", x, Tensor), validate.instance("x_hat", x_hat, Tensor)
+    validate.real("x", x), validate.real("x_hat", x_hat)
     if per_instance and x_hat.ndim == x.ndim + 1:
         x = x.expand(len(x_hat), *x.shape)
     if x.shape != x_hat.shape:
@@ -107,6 +107,8 @@ def density_histogram(
 def _rows(name: str, tensor: Tensor, per_instance: bool) -> Tensor:
     """`tensor` as [*n, inputs, d], in at least single precision."""
     lead = 1 if per_instance else 0
+    if isinstance(tensor, Tensor):
+        validate.plain(name, tensor)
     if not isinstance(tensor, Tensor) or tensor.ndim < lead + 2 or 0 in tensor.shape:
         what = list(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
         wanted = "[n_instances, batch, d]" if per_instance else "[batch, d], or more batch axes"

@@ -112,6 +112,7 @@ def downstream(
 
 
 def _log_probabilities(logits: Tensor, targets: Tensor) -> Float[Tensor, "n n_classes"]:
+    validate.instance("what forward gives", logits, Tensor)
     if logits.shape[:-1] != targets.shape:
         raise ValueError(
             f"forward gives logits of shape {list(logits.shape)}; for targets of shape "

@@ -185,8 +185,10 @@ def _chunks(
     """Some cells of the grid at a time: how many, and what is to be entered while they run."""
     try:  # in double precision, not rounded to single
         values = torch.as_tensor(strengths, dtype=torch.double)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"strengths is {strengths!r}; it must be numbers.") from error
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(
+            f"strengths is {validate.SHOWN.repr(strengths)}; it must be numbers."
+        ) from error
     values = validate.finite("strengths", values).flatten().tolist()
     if not values or not len(validate.sequence("acts", acts)):
         raise ValueError("acts and strengths must name one at least.")

@@ -51,7 +51,7 @@ class Behaviour:
     def __post_init__(self) -> None:
         n = len(validate.shape("prompts", self.prompts, ("n", "seq")))
         for name in ("positive", "negative"):
-            given = validate.instance(name, getattr(self, name), Tensor)
+            given = validate.whole(name, getattr(self, name))
             if given.ndim == 1:
                 given = given.expand(n, -1)
             if given.ndim == 2:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor
 
-from course_lib import validate
+from course_lib import runtime, validate
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -98,7 +98,7 @@ def lda(
     zero, one = _classes(h, y)
     gap = one.mean(dim=0) - zero.mean(dim=0)
     within = torch.cat([zero - zero.mean(dim=0), one - one.mean(dim=0)])
-    if shrinkage == "auto":
+    if isinstance(shrinkage, str) and shrinkage == "auto":
         shrinkage = float(ledoit_wolf_shrinkage(within.numpy(), assume_centered=True))
     s = validate.number("shrinkage", shrinkage, 0.0, 1.0)
     covariance = within.T @ within / len(within)
@@ -115,7 +115,7 @@ def k_means(
 
     zero, one = _classes(h, y)
     both = torch.cat([zero, one]).numpy()
-    if validate.positive_int("seed", seed, 0) >= 2**32:
+    if runtime.checked_seed(seed, 0) >= 2**32:
         raise ValueError(f"seed is {seed}; it must be below 2**32.")
     centres = KMeans(2, n_init=10, random_state=seed).fit(both).cluster_centers_
     return _sized(torch.from_numpy(centres[1] - centres[0]).double(), zero, one, h)

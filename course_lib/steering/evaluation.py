@@ -100,7 +100,7 @@ class SteeringReport:
 
     def within(self, kl: float) -> int | None:
         """The index of the last strength up to which the mean KL never passes `kl`, or None."""
-        validate.shape("kl", validate.as_tensor("kl", kl), ())
+        kl = validate.shape("kl", validate.as_tensor("kl", kl), ())
         affordable = (self.kl[VECTOR].mean(dim=-1) <= kl).long().cumprod(dim=0)
         return int(affordable.sum()) - 1 if affordable.any() else None
 

@@ -52,7 +52,9 @@ def find_vectors(
     if not callable(method):
         method = METHODS[validate.choice("method", method, tuple(METHODS))]
     named = [sites] if isinstance(sites, str) else validate.items("sites", sites)
-    if validate.instance("tokens", tokens, Tensor).ndim == 0:
+    for site in named:
+        validate.text("an entry of sites", site)
+    if validate.real("tokens", tokens).ndim == 0:
         raise ValueError("tokens has no axis; it must be [n, ...], what the model reads.")
     labels = validate.as_tensor("labels", labels)
     validate.shape("labels", labels, (len(tokens), *labels.shape[1:]))

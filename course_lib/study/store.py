@@ -73,6 +73,8 @@ def read() -> Kept:
         file = path()
         if file is None:
             return Kept((), (), f"{VARIABLE} is 'off', so nothing is kept.")
+        if file.exists() and not file.is_file():
+            raise OSError(f"{file} is no file")
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return Kept((), ())

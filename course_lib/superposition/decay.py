@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,6 +31,8 @@ def signed_decay_(
     """
     validate.tensors("floating", W=(W, "*batch n_features d_hidden"))
     lr = validate.number("lr", lr)
+    if isinstance(decay, Real):  # in double precision, not rounded to single
+        decay = torch.tensor(validate.number("decay", decay), dtype=torch.double)
     decay = validate.finite("decay", decay).to(W)
     if (lr * decay.abs() > 1).any():
         raise ValueError(

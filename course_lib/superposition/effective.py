@@ -70,6 +70,8 @@ def von_neumann_entropy(
 
 
 def _rows(name: str, tensor: Tensor) -> Tensor:
+    if isinstance(tensor, Tensor):
+        validate.plain(name, tensor)
     if not isinstance(tensor, Tensor) or tensor.ndim < 2 or 0 in tensor.shape:
         what = list(tensor.shape) if isinstance(tensor, Tensor) else type(tensor).__name__
         raise ValueError(f"{name} is {what}; it must be a tensor [..., batch, d], and not empty.")

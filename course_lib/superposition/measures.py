@@ -18,9 +18,7 @@ REPRESENTED_NORM = 0.5
 
 
 def _weights(W: Tensor) -> Tensor:
-    if not isinstance(W, Tensor) or W.ndim < 2:
-        what = list(W.shape) if isinstance(W, Tensor) else type(W).__name__
-        raise ValueError(f"W is {what}; it must be a tensor [..., n_features, d_hidden].")
+    validate.tensors("any", W=(W, "*batch n_features d_hidden"))
     return validate.finite("W", W)
 
 

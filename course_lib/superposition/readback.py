@@ -32,8 +32,8 @@ def orthogonal_matching_pursuit(
 
     Raises ValueError for shapes that do not fit, rows of zeros, and k above n_features or d_hidden.
     """
-    validate.shape("W", validate.finite("W", W), ("n_features", "d_hidden"))
-    validate.shape("x", validate.finite("x", x), ("batch", W.shape[-1]))
+    W = validate.shape("W", validate.finite("W", W), ("n_features", "d_hidden"))
+    x = validate.shape("x", validate.finite("x", x), ("batch", W.shape[-1]))
     validate.tensors("alike", x=(x, "batch d_hidden"), W=(W, "n_features d_hidden"))
     if validate.positive_int("k", k) > min(W.shape):
         raise ValueError(f"k is {k}; for {len(W)} rows in {W.shape[1]} dimensions it must be at "

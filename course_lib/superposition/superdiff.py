@@ -100,11 +100,11 @@ def superdiff_sample(
                          f"{'two' if mode.startswith('and') else 'at least one'}.")  # fmt: skip
     if len({(*model.means.shape[:-2], model.means.shape[-1]) for model in models}) > 1:
         raise ValueError("models differ in their instances or in d; those of all must be alike.")
-    if not set(keep) <= set(range(steps + 1)):
+    if not all(0 <= validate.positive_int("an entry of keep", k, 0) <= steps for k in keep):
         raise ValueError(f"keep is {list(keep)}; every entry must be a step from 0 to {steps}.")
     means = models[0].means
     shape = (*means.shape[:-2], validate.positive_int("n_samples", n_samples), means.shape[-1])
-    if validate.as_tensor("bias", bias).shape not in ((), (1,), (len(models),)):
+    if validate.finite("bias", bias).shape not in ((), (1,), (len(models),)):
         raise ValueError(f"bias is {bias}; it must be a number, or one for each model.")
     bias = torch.as_tensor(bias, dtype=means.dtype).expand(len(models))
     bias = bias.view(-1, *[1] * (len(shape) - 1)).to(generator.device)
@@ -171,6 +171,8 @@ def and_weights(
     along = (noise * gap).sum(dim=-1)
     for name, value in (("variance", variance), ("bend", bend)):
         validate.broadcasts(name, value, "a score without its last axis", along)
+    if (validate.finite("variance", variance, 0.0) == 0).any():
+        raise ValueError("variance is 0; it must be above 0.")
     length = gap.square().sum(dim=-1).clamp(min=1e-12)
     most = 4 * (length / variance) ** 0.5
     repaid = torch.as_tensor(0.5 * bend).clamp(-most, most)

@@ -110,7 +110,7 @@ class Trainer:
             validate.shape("weight_decay", self.weight_decay, (model.n_instances,))
         self.losses = torch.full((steps, model.n_instances), float("nan"), device=device)
         self.step = 0
-        seed = validate.positive_int("seed", seed, minimum=0)
+        seed = runtime.checked_seed(seed, 0)
         seeds = np.random.SeedSequence(seed).generate_state(model.n_instances, np.uint64)
         rare = (
             isinstance(features, RareFeatures)

@@ -76,10 +76,11 @@ class UnifiedEmbedding(nn.Module):
         for name, value in (("n_rows", budget), ("separate", separate)):
             if value.ndim:
                 validate.shape(name, value, (n_instances,))
-        if budget.is_floating_point() or budget.min() < n_features:
+        real = budget.is_floating_point()
+        if real or budget.min() < n_features or budget.max() >= validate.MOST:
             raise ValueError(
                 f"n_rows is {n_rows}; it must be whole numbers of at least n_features = "
-                f"{n_features}, a row for each."
+                f"{n_features}, a row for each, and below 10**9."
             )
         self.n_rows, self.separate = budget.expand(n_instances), separate.expand(n_instances)
 

@@ -118,3 +118,10 @@ def test_searches_that_cannot_be_are_errors(changes, message):
     told = {"base": BASE, "source": SOURCE, "target": BASE} | changes
     with pytest.raises(ValueError, match=message):
         das(lambda h: h, **told)
+
+
+@pytest.mark.parametrize("given", [None, "x", torch.zeros(3, 3)])
+def test_a_loss_that_is_not_one_number_for_each_restart_is_refused(given):
+    h = normal(6, 4)
+    with pytest.raises((TypeError, ValueError), match="what loss gives (is|has)"):
+        das(lambda h: h, h, h + 1, h, loss=lambda output, target: given, restarts=2, steps=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import typing
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -12,9 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.fuzz.census import Subject
-from tests.fuzz.valid import tensor_of
-
-HUGE = "huge"  # in the name of a value that may be refused by the system, or take for ever
+from tests.fuzz.valid import tensor_of, value_of
 
 
 def hostile(subject: Subject, name: str) -> dict[str, Any]:
@@ -22,9 +21,10 @@ def hostile(subject: Subject, name: str) -> dict[str, Any]:
     values: dict[str, Any] = {"None": None, "a word": "no such", "an object": object()}
     if subject.kinds[name] == (bool,):
         return {}  # whatever is true or false
+    right = value_of(subject, name) if name in subject.required else None
     for kind in subject.kinds[name]:
         values |= _of_kind(kind)
-    return values
+    return values | (tensors(right) if isinstance(right, Tensor) else {})
 
 
 def _of_kind(kind: Any) -> dict[str, Any]:
@@ -46,6 +46,7 @@ def numbers() -> dict[str, Any]:
     return {
         "half": 0.5, "NaN": math.nan, "inf": math.inf, "-inf": -math.inf, "0": 0, "-1": -1,
         "huge": 10**12, "huge beyond 64 bits": 2**70, "tiny": 5e-324, "large": 1e308,
+        "huge by far": 10**400, "a fraction": Fraction(1, 2),
         "complex": 1 + 1j, "a list": [1, 2], "True": True, "a tensor": torch.tensor([1.0, 2.0]),
     }  # fmt: skip
 
@@ -61,9 +62,13 @@ def tensors(right: Tensor) -> dict[str, Any]:
         "huge entries": torch.full_like(real, 3e38), "huge numbers": right.long() + 10_000,
         "negative": right.long() - 5, "one axis more": right[None], "scalar": real.sum(),
         "on the meta device": right.to("meta"), "nothing": torch.zeros(0),
+        "lists": right.tolist(), "int32": right.to(torch.int32), "byte": right.bool().byte(),
+        "64 bits without sign": right.bool().to(torch.uint64), "sparse": real.to_sparse(),
+        "eight bits": real.to(torch.float8_e4m3fn),
     }  # fmt: skip
     if right.ndim:
         made |= {
+            "nested": torch.nested.nested_tensor([right, right], layout=torch.jagged),
             "no rows": right[:0], "no columns": right[..., :0], "one axis less": right[0],
             "a row more": torch.cat([right, right[:1]]),
             "a column more": torch.cat([right, right[..., :1]], dim=-1), "one row": right[:1],
@@ -73,7 +78,7 @@ def tensors(right: Tensor) -> dict[str, Any]:
 
 def any_value(subject: Subject, name: str) -> st.SearchStrategy[Any]:
     """Drawn values: the fixed ones, and tensors and numbers of any shape, kind and size."""
-    fixed = [value for words, value in hostile(subject, name).items() if HUGE not in words]
+    fixed = list(hostile(subject, name).values())
     plain = st.one_of(
         st.none(), st.booleans(), st.integers(-(2**65), 200), st.floats(), st.text(max_size=4),
         st.lists(st.one_of(st.integers(-3, 9), st.floats()), max_size=4),

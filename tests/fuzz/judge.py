@@ -19,9 +19,8 @@ import torch._dynamo  # or the first optimiser does it, in the middle of a call 
 import course_lib
 
 LIBRARY = str(Path(course_lib.__file__).parent)
-SECONDS, IMPATIENT = 5.0, 0.1
+SECONDS = 5.0
 MEMORY = 4 * 2**30  # bytes that a call may add
-NO_MEMORY = ("can't allocate memory", "not enough memory", "Storage size calculation overflowed")
 FEWEST_WORDS = 3
 
 
@@ -29,23 +28,18 @@ class Hang(BaseException):
     """The call took too long."""
 
 
-def complaint(
-    call: Callable[[], Any], documentation: str = "", *, patient: bool = True
-) -> str | None:
+def complaint(call: Callable[[], Any], documentation: str = "") -> str | None:
     """What is wrong with how the call ends, None if nothing.
 
     It may return, or raise a ValueError or TypeError, or another error that its documentation
-    names; and the error must come from a `raise` of course_lib and hold a sentence. A call that
-    was asked for something huge (`patient` False) may also run on, or be refused the memory.
+    names; and the error must come from a `raise` of course_lib and hold a sentence.
     """
     try:
-        with quiet(), at_most(SECONDS if patient else IMPATIENT):
+        with quiet(), at_most(SECONDS):
             call()
     except Hang:
-        return f"no answer in {SECONDS:g} s" if patient else None
+        return f"no answer in {SECONDS:g} s"
     except Exception as error:
-        if not patient and any(words in str(error) for words in NO_MEMORY):
-            return None
         kind = type(error).__name__
         if not isinstance(error, (ValueError, TypeError)) and kind not in documentation:
             return f"{kind}: {error}"

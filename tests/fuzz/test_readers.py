@@ -1,15 +1,18 @@
 """Readers of files take whatever bytes there are: they read them, or say what is wrong."""
 
+import os
 import time
 from random import Random
 
 import pytest
+import torch
 import yaml
 
+from course_lib.activations.shards import read_shard, write_shard
 from tests.fuzz import judge
-from tests.fuzz.judge import little_memory
+from tests.fuzz.judge import complaint, little_memory
 from tests.fuzz.mutation import mutated, pack, unpack
-from tests.fuzz.readers import READERS, Reader, folder
+from tests.fuzz.readers import DOCUMENTED, READERS, Reader, folder
 from tests.project import tree
 
 INPUTS = 300
@@ -36,6 +39,32 @@ def test_damaged_files_are_read_or_refused_in_a_sentence(name):
     for number in range(INPUTS):
         parts = mutated(random.choice(seeds), random)
         assert reader.judge(pack(parts)) is None, (number, parts)
+
+
+PATHS = set(READERS) - {"wire", "frames"}  # which read bytes, not files
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes among its files")
+@pytest.mark.parametrize("name", sorted(PATHS))
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(name):
+    reader = READERS[name]
+    for which in reader.files:
+        with folder() as path:
+            reader.write[0](path)
+            (path / which).unlink(missing_ok=True)
+            os.mkfifo(path / which)
+            documented = f"{DOCUMENTED} ModuleNotFoundError"  # where a name is one of the hub
+            assert complaint(lambda: reader.read(path), documented) is None, which
+
+
+def test_a_number_in_the_place_of_a_table_is_read_and_a_long_header_not_repeated(tmp_path):
+    write_shard(tmp_path / "number", {"activations": torch.tensor(1.0)})
+    assert read_shard(tmp_path / "number") == 1
+    header = b'{"' + b"x" * 10**6
+    (tmp_path / "long").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ValueError, match="no safetensors file") as raised:
+        read_shard(tmp_path / "long")
+    assert len(str(raised.value)) < 1000
 
 
 def test_files_come_back_as_they_were_packed():

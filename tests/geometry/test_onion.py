@@ -145,7 +145,7 @@ def test_overlap_is_1_within_0_across_and_its_share_of_dimensions_by_chance():
     [
         (lambda: additive_codes(torch.full((90, 2), float("nan")), TOKENS, V), "finite"),
         (lambda: additive_codes(torch.ones(9, 2), TOKENS[:9], V), "9 free codes need more"),
-        (lambda: additive_codes(torch.ones(90, 2), TOKENS + 1, V), "symbols from 0"),
+        (lambda: additive_codes(torch.ones(90, 2), TOKENS + 1, V), "tokens has entries"),
         (lambda: additive_codes(torch.ones(90, 2), TOKENS, V, ridge=0.0), "ridge is 0"),
         (lambda: subspace_overlap(torch.zeros(2, 4), torch.eye(4)), "A is all zeros"),
     ],

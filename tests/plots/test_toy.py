@@ -1,5 +1,7 @@
 """Figures draw what they are given, with titles and labelled axes."""
 
+import math
+
 import matplotlib
 import pytest
 import torch
@@ -41,7 +43,7 @@ def test_arrows_end_at_the_rows_of_w():
         "a feature of norm < 0.5 has no name"
     )
     assert labelled([ax])
-    with pytest.raises(ValueError, match="W has shape"):
+    with pytest.raises(ValueError, match="an entry of Ws has shape"):
         plots.feature_arrows([torch.ones(3, 3)], ["p"])
 
 
@@ -86,3 +88,26 @@ def test_the_course_style_is_set():
     with plt.rc_context():
         plots.style()
         assert plt.rcParams["axes.prop_cycle"].by_key()["color"] == list(plots.COLORS)
+
+
+P, ROWS = torch.tensor([0.1, 0.2]), torch.ones(2, 3)
+BAD = (
+    (plots.gram_map, ([None], ["a"]), "an entry of Ws is None"),
+    (plots.gram_map, (3, ["a"]), "Ws is of type int"),
+    (plots.gram_map, ([], []), "Ws has 0 entries"),
+    (plots.neuron_stacks, ([ROWS], ["a", "b"]), "Ws has 1 entries and titles 2"),
+    (plots.neuron_stacks, ([ROWS * math.nan], ["a"]), "an entry of Ws has 6 of 6 entries"),
+    (plots.kept_features, (None,), "trainer is of type NoneType"),
+    (plots.phase_maps, (P, P, [ROWS], ["a"]), "importance has shape"),
+    (plots.dimensionality_strip, (P, ROWS, torch.ones(3), {}), "average has shape"),
+    (plots.dimensionality_strip, (P, ROWS, P, {"a": "b"}), r"marks\['a'\] is 'b'"),
+    (plots.dimensionality_strip, (P, ROWS, P, None), "marks is of type NoneType"),
+)
+
+
+@pytest.mark.parametrize(("plot", "arguments", "words"), BAD)
+def test_what_cannot_be_drawn_is_refused_by_name_before_a_figure_is_made(plot, arguments, words):
+    before = plt.get_fignums()
+    with pytest.raises((TypeError, ValueError), match=words):
+        plot(*arguments)
+    assert plt.get_fignums() == before

@@ -233,3 +233,11 @@ def test_moments_name_what_does_not_fit():
         Moments(3, 2).update(torch.ones(2, 4), torch.tensor([0, 1]))
     with pytest.raises(ValueError, match="shrinkage is 2"):
         leace(torch.rand(4, 2), torch.tensor([0, 1, 0, 1]), 2.0)
+
+
+def test_a_label_beyond_the_rows_and_a_device_that_is_not_there_are_refused():
+    x = torch.randn(6, 4, generator=generator(0))
+    with pytest.raises(ValueError, match="z has the label 1000000 in 6 rows"):
+        leace(x, torch.tensor([0, 1, 0, 1, 0, 10**6]))
+    with pytest.raises(ValueError, match="device cannot be used: name is 'tpu'"):
+        Moments(4, 2, device="tpu")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -25,6 +25,7 @@ SIZES = torch.tensor([8.0, 12.0, 18.0, 27.0, 40.0])
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(-5, 5), st.floats(0.001, 0.2), st.integers(0, 1000))
+@example(decay=4.540205747661162, lr=0.1953125, seed=0)
 def test_decay_changes_lengths_by_its_rule_and_turns_no_row(decay, lr, seed):
     torch.manual_seed(seed)
     W = torch.randn(6, 3, dtype=torch.double) * torch.rand(6, 1, dtype=torch.double) * 3

@@ -187,3 +187,10 @@ def test_a_bad_argument_of_the_sampler_is_named(change, message):
 def test_a_bad_argument_of_the_mixture_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         GaussianMixtureScore(*arguments)
+
+
+@pytest.mark.parametrize("variance", [0.0, -1.0])
+def test_noise_without_variance_has_no_weights(variance):
+    scores, noise = torch.randn(2, 3, 4, generator=generator(0)), torch.ones(3, 4)
+    with pytest.raises(ValueError, match="variance (is 0|has 1 of 1)"):
+        and_weights(scores, noise, variance)
