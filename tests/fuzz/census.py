@@ -6,6 +6,7 @@ import builtins
 import collections.abc
 import importlib
 import inspect
+import pkgutil
 import types
 import typing
 from collections import ChainMap
@@ -18,9 +19,11 @@ from typing import Any
 import jaxtyping
 import torch
 
+from course_lib import plots
+
 ROOMS = (
-    "activations", "causal", "claims", "data", "geometry", "models", "probes", "sae", "steering",
-    "study", "superposition",
+    "activations", "causal", "claims", "data", "geometry", "models", "plots", "probes", "sae",
+    "steering", "study", "superposition", "widgets",
 )  # fmt: skip
 METHODS = {  # of the classes that are called most
     "activations.Store": ("open", "folder", "batches"),
@@ -83,13 +86,29 @@ def subjects() -> dict[str, Subject]:
 
 
 def exports() -> list[tuple[str, str, Any]]:
-    """Room, name and value of everything that a room exports."""
+    """Room, name and value of everything that a room exports, and all functions of figures."""
     rooms = {room: importlib.import_module(f"course_lib.{room}") for room in ROOMS}
-    return [
+    found = [
         (room, name, getattr(module, name))
         for room, module in rooms.items()
         for name in module.__all__
     ]
+    return [*found, *_figures({value for _, _, value in found if inspect.isfunction(value)})]
+
+
+def _figures(known: set[Callable[..., Any]]) -> list[tuple[str, str, Callable[..., Any]]]:
+    found = []
+    for room in pkgutil.iter_modules(plots.__path__):
+        module = importlib.import_module(f"course_lib.plots.{room.name}")
+        found += [
+            (f"plots.{room.name}", name, value)
+            for name, value in vars(module).items()
+            if inspect.isfunction(value)
+            and value.__module__ == module.__name__
+            and value not in known
+            and not name.startswith("_")
+        ]
+    return found
 
 
 def _never_made(cls: type) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -22,8 +23,10 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 def a_place_and_a_limit_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    plt.switch_backend("agg")
     with little_memory():
         yield
+    plt.close("all")
 
 
 def said(subject, wrong):

@@ -28,6 +28,8 @@ from course_lib import (
     steering,
 )
 from tests.fuzz.census import Subject, subjects
+from tests.fuzz.explorables import EXPLORABLES
+from tests.fuzz.figures import FIGURES
 
 SIZES = {
     "batch": 6, "n": 6, "m": 6, "rows": 6, "samples": 6, "points": 8, "d_in": 4, "d": 4,
@@ -100,6 +102,8 @@ BY_CLASS: dict[type, Callable[[], Any]] = {
 }  # fmt: skip
 SITE = "blocks.0.mlp_out"
 MAKERS: dict[str, Callable[[], Any]] = {
+    **FIGURES,
+    **EXPLORABLES,
     # of any subject
     "site": lambda: SITE,
     "sites": lambda: [SITE],
