@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
+from course_lib.plots import _checks
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -28,17 +29,21 @@ def against_truth(
 
     The diagonal is the truth; a line stands at the number of dimensions.
     """
+    truth = _checks.numbers("truth", truth, ("n_p", "n_sizes", "n_seeds"))
+    probability = _checks.numbers("probability", probability, (len(truth),))
+    measured = _checks.named("measured", measured, tuple(truth.shape))
+    _checks.scalar("d_hidden", d_hidden)
     figure, axes = plt.subplots(
         1, len(measured), figsize=(2.5 * len(measured), 3.1), sharey=True, squeeze=False
     )
-    top = 1.05 * max(float(truth.max()), *(float(values.max()) for values in measured.values()))
+    counts = torch.cat([values.flatten() for values in (truth, *measured.values())])
+    top = 1.05 * float(counts[counts.isfinite()].max())
     for ax, (name, values) in zip(axes[0], measured.items(), strict=True):
-        validate.shape(name, values, tuple(truth.shape))
         ax.axline((0, 0), slope=1, color="0.6", lw=1, zorder=0)
         ax.axhline(d_hidden, color="0.6", lw=1, ls=":", zorder=0)
         for k, p in enumerate(probability.tolist()):
-            look = {"color": COLORS[k], "label": f"p = {p:.2g}", "alpha": 0.7}
-            ax.plot(truth[k].flatten(), values[k].flatten(), MARKERS[k], **look)
+            look = {"label": f"p = {p:.2g}", "alpha": 0.7}
+            ax.plot(truth[k].flatten(), values[k].flatten(), **_mark(k), ls="", **look)
         ax.set(title=name, xlabel="features stored", xlim=(0, None), ylim=(0, top))
     axes[0][0].set_ylabel("features counted")
     handles = axes[0][0].get_legend_handles_labels()
@@ -57,13 +62,19 @@ def changes(
     Axes start at zero, so that a change looks as large as it is. Panels of the same quantities
     have one legend, below.
     """
-    shared = len({tuple(lines) for lines in panels.values()}) == 1
-    figure, axes = plt.subplots(1, len(panels), figsize=(2.9 * len(panels), 2.9), squeeze=False)
-    for ax, (ylabel, lines), title in zip(axes[0], panels.items(), titles, strict=True):
+    x = _checks.numbers("x", x, ("n_x",))
+    drawn = {
+        ylabel: _checks.named(f"panels[{ylabel!r}]", lines, (len(x), "n_seeds"), empty=True)
+        for ylabel, lines in _checks.mapping("panels", panels).items()
+    }
+    titles = _checks.labels("titles", titles, "panel", len(drawn))
+    shared = len({tuple(lines) for lines in drawn.values()}) == 1
+    figure, axes = plt.subplots(1, len(drawn), figsize=(2.9 * len(drawn), 2.9), squeeze=False)
+    for ax, (ylabel, lines), title in zip(axes[0], drawn.items(), titles, strict=True):
         for k, (name, values) in enumerate(lines.items()):
-            validate.shape(name, values, (len(x), "n_seeds"))
-            ax.plot(x, values, "-", color=COLORS[k], lw=0.7, alpha=0.5)
-            ax.plot(x, values.mean(-1), MARKERS[k] + "-", color=COLORS[k], label=name)
+            look = _mark(k)
+            ax.plot(x, values, "-", color=look["color"], lw=0.7, alpha=0.5)
+            ax.plot(x, values.mean(-1), **look, ls="-", label=name)
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
         if len(lines) > 1 and not shared:
             ax.legend(fontsize=8)
@@ -71,3 +82,7 @@ def changes(
         handles = ax.get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=min(len(lines), 2), fontsize=8)
     return figure
+
+
+def _mark(k: int) -> dict[str, str]:
+    return {"color": COLORS[k % len(COLORS)], "marker": MARKERS[k % len(MARKERS)]}

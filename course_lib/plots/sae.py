@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib import validate
+from course_lib.plots import _checks
 from course_lib.plots.style import COLORS
 from course_lib.sae.recovery import FOUND_COSINE, match
 
@@ -25,7 +27,9 @@ def seed_lines(
     ax: Axes, x: Float[Tensor, " n_x"], values: Float[Tensor, "n_x n_seeds"], **line: object
 ) -> None:
     """The mean over seeds as a line, every seed as a dot on it."""
-    validate.shape("values", values, (len(x), "n_seeds"))
+    validate.instance("ax", ax, Axes)
+    x = _checks.numbers("x", x, ("n_x",))
+    values = _checks.numbers("values", values, (len(x), "n_seeds"), gaps=True)
     (drawn,) = ax.plot(x, values.mean(dim=-1), **line)
     for seed in values.T:
         ax.plot(x, seed, ".", color=drawn.get_color(), alpha=0.6, markersize=5)
@@ -42,8 +46,15 @@ def sweep(
 
     With `ticks` the axis is logarithmic and carries these alone.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.3 * len(panels), 2.9), squeeze=False)
-    for ax, (ylabel, lines), title in zip(axes[0], panels.items(), titles, strict=True):
+    x = _checks.numbers("x", x, ("n_x",))
+    drawn = {
+        ylabel: _checks.named(f"panels[{ylabel!r}]", lines, (len(x), "n_seeds"), empty=True)
+        for ylabel, lines in _checks.mapping("panels", panels).items()
+    }
+    titles = _checks.labels("titles", titles, "panel", len(drawn))
+    ticks = None if ticks is None else _checks.scalars("ticks", ticks)
+    figure, axes = plt.subplots(1, len(drawn), figsize=(3.3 * len(drawn), 2.9), squeeze=False)
+    for ax, (ylabel, lines), title in zip(axes[0], drawn.items(), titles, strict=True):
         for name, values in lines.items():
             seed_lines(ax, x, values, label=name)
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
@@ -51,7 +62,7 @@ def sweep(
             ax.set_xscale("log")
             ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             ax.minorticks_off()
-    if len(next(iter(panels.values()))) > 1:
+    if len(next(iter(drawn.values()))) > 1:
         axes[0][0].legend()
     return figure
 
@@ -63,6 +74,9 @@ def similarity_strip(
     threshold: float | None = None,
 ) -> Figure:
     """One row of dots per name, the mean as a bar across it; a line at `threshold`."""
+    values = _checks.named("values", values, ("n",))
+    if threshold is not None:
+        _checks.scalar("threshold", threshold)
     figure, ax = plt.subplots(figsize=(7, 0.42 * len(values) + 0.9))
     _strip(ax, values, title, xlabel, threshold)
     return figure
@@ -73,8 +87,10 @@ def found_features(trainer: Trainer, D: Float[Tensor, "n_features d_in"]) -> Fig
 
     Features D and latents are paired one to one (`recovery.match`).
     """
-    pairs = [match(W, D) for W in trainer.saes[0].W_dec.detach().cpu()]
-    history = trainer.history[0]
+    validate.like("trainer", trainer, "saes", "history", "steps")
+    W_dec, history = trainer.saes[0].W_dec.detach().cpu(), trainer.history[0]
+    D = _checks.numbers("D", D, ("n_features", W_dec.shape[-1]))
+    pairs = [match(W, D) for W in W_dec.reshape(-1, *W_dec.shape[-2:])]
     figure, (left, *panels) = plt.subplots(1, 3, figsize=(9.5, 2.7), width_ratios=(2, 1, 1))
     rows = {
         f"start {i}:\n{int(pair.found.sum())} of {len(D)}": pair.cosine
@@ -82,7 +98,7 @@ def found_features(trainer: Trainer, D: Float[Tensor, "n_features d_in"]) -> Fig
     }
     _strip(left, rows, "Features found", "cosine of a feature and its latent", FOUND_COSINE)
     for ax, name, title in zip(panels, ("fvu", "l0"), ("FVU", "L0"), strict=True):
-        for values in history.get(name, torch.empty(0, len(pairs))).T:
+        for values in history.get(name, torch.empty(0)).reshape(-1, len(pairs)).T:
             ax.plot(history["step"] if len(values) else [], values, lw=1)
         ax.set(title=title, xlabel="step", xlim=(0, trainer.steps), ylim=(0, None))
     return figure
@@ -116,6 +132,10 @@ def encoder_panels(
 
     Dashed: the truth, z = a. Solid: z = a - λ/2, the best code of a feature that is alone.
     """
+    planted = _checks.numbers("planted", planted, ("batch",))
+    latents = _checks.each("latents", latents, (len(planted),))
+    _checks.labels("coefficients", coefficients, "entry of latents", len(latents))
+    coefficients = _checks.scalars("coefficients", coefficients)
     figure, axes = plt.subplots(
         1, len(latents), figsize=(2.9 * len(latents), 2.9), sharey=True, squeeze=False
     )
@@ -138,10 +158,14 @@ def law(
     labels: tuple[str, str, str],
 ) -> Figure:
     """Predictions as lines and measurements as dots; `labels` are the title and both axes'."""
+    x = _checks.numbers("x", x, ("n_x",))
+    measured = _checks.named("measured", measured, (len(x), "n_seeds"), empty=True)
+    predicted = _checks.named("predicted", predicted, (len(x),), empty=True)
+    labels = _checks.labels("labels", labels, "of title, x and y", 3)
     figure, ax = plt.subplots(figsize=(6, 3.4))
-    for style, (name, line) in zip(("-", "--", ":"), predicted.items(), strict=False):
+    for style, (name, line) in zip(cycle(("-", "--", ":")), predicted.items(), strict=False):
         ax.plot(x, line, style, color="0.35", label=name)
-    for (name, dots), color in zip(measured.items(), COLORS, strict=False):
+    for (name, dots), color in zip(measured.items(), cycle(COLORS), strict=False):
         points = x[:, None].expand_as(dots)
         ax.plot(points.flatten(), dots.flatten(), "o", color=color, label=name, alpha=0.8)
     ax.set(title=labels[0], xlabel=labels[1], ylabel=labels[2])
@@ -155,12 +179,18 @@ def dead_bars(
     title: str,
 ) -> Figure:
     """How many latents are dead and how many features nobody found, for each way of training."""
+    dead = _checks.named("dead", dead, ("n_seeds",))
+    missing = _checks.named("missing", missing, ("n_seeds",))
+    if dead.keys() != missing.keys():
+        raise ValueError(
+            f"dead has the keys {list(dead)} and missing {list(missing)}; they must be the same."
+        )
     figure, ax = plt.subplots(figsize=(7, 0.5 * len(dead) + 1.1))
     for shift, counts, color, name in (
         (-0.19, dead, COLORS[6], "dead latents"),
         (0.19, missing, COLORS[4], "features not found"),
     ):
-        for row, seeds in enumerate(counts.values()):
+        for row, seeds in enumerate(counts[way] for way in dead):
             y = row + shift
             ax.barh(y, seeds.mean(), 0.36, color=color, label=name if row == 0 else None)
             ax.plot(seeds, [y] * len(seeds), "o", color="0.6", markersize=3)
@@ -177,6 +207,9 @@ def firing_maps(
 
     Latents are ordered by the kind on which they fire most, and left out where they never do.
     """
+    rates = _checks.each("rates", rates, ("n_kinds", "n_latents"))
+    titles = _checks.labels("titles", titles, "entry of rates", len(rates))
+    validate.positive_int("group", group)
     figure, axes = plt.subplots(
         1, len(rates), figsize=(3.1 * len(rates), 3.4), sharey=True, squeeze=False
     )
@@ -199,8 +232,12 @@ def success_curves(
     bounds: Mapping[str, float],
 ) -> Figure:
     """Share of codes read back against the number of active features; guarantees as a band."""
+    k = _checks.numbers("k", k, ("n_k",))
+    curves = _checks.named("curves", curves, (len(k),), empty=True)
+    for name, bound in _checks.mapping("bounds", bounds, empty=True).items():
+        _checks.scalar(f"bounds[{name!r}]", bound)
     figure, ax = plt.subplots(figsize=(6.6, 3.4))
-    for (name, curve), color in zip(curves.items(), COLORS, strict=False):
+    for (name, curve), color in zip(curves.items(), cycle(COLORS), strict=False):
         ax.plot(k, curve, "o-", color=color, label=name)
         if name in bounds:
             ax.axvspan(0.5, bounds[name], color=color, alpha=0.12, lw=0)
@@ -216,6 +253,8 @@ def histograms(
     values: Mapping[str, Float[Tensor, " n"]], title: str, xlabel: str, n_bins: int = 40
 ) -> Figure:
     """One histogram over [0, 1] per name, as shares of its entries."""
+    values = _checks.named("values", values, ("n",), empty=True)
+    validate.positive_int("n_bins", n_bins)
     figure, ax = plt.subplots(figsize=(6, 3.2))
     for name, entries in values.items():
         share = torch.histc(entries, n_bins, 0.0, 1.0) / len(entries)
@@ -231,8 +270,14 @@ def frontier(
     title: str,
 ) -> Figure:
     """FVU against L0 over a sweep of coefficients, one curve (mean of seeds) per name."""
+    drawn = {}
+    for name, pair in _checks.mapping("curves", curves, empty=True).items():
+        l0, fvu = _checks.labels(f"curves[{name!r}]", pair, "of L0 and FVU", 2)
+        l0 = _checks.numbers(f"L0 in curves[{name!r}]", l0, ("n", "n_seeds"), gaps=True)
+        fvu = _checks.numbers(f"FVU in curves[{name!r}]", fvu, tuple(l0.shape), gaps=True)
+        drawn[name] = l0, fvu
     figure, ax = plt.subplots(figsize=(5.6, 3.4))
-    for name, (l0, fvu) in curves.items():
+    for name, (l0, fvu) in drawn.items():
         ax.plot(l0.mean(dim=-1), fvu.mean(dim=-1), "o-", label=name)
     ax.set(title=title, ylim=(0, None))
     ax.set(xlabel="active latents per input, L0", ylabel="FVU")

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from torch import Tensor
 
+from course_lib import validate
+from course_lib.plots import _checks
 from course_lib.plots.style import COLORS
 from course_lib.superposition import REPRESENTED_NORM, fit_power_law
 
@@ -28,14 +30,24 @@ def losses_by_size(
     """Losses on logarithmic axes, one panel per mapping: every seed as a dot, and for each name
     the line fitted to the geometric mean of its seeds, with its 95 % confidence band and exponent.
     """
+    sizes = _sizes(sizes)
+    loss = [
+        _checks.named(f"loss[{i}]", curves, ("n_seeds", len(sizes)))
+        for i, curves in enumerate(_checks.some("loss", loss))
+    ]
+    titles = _checks.labels("titles", titles, "entry of loss", len(loss))
+    fits = [
+        {name: fit_power_law(sizes, seeds.log().mean(dim=0).exp()) for name, seeds in one.items()}
+        for one in loss
+    ]
     figure, axes = plt.subplots(
         1, len(loss), figsize=(4.3 * len(loss), 3.9), sharey=True, squeeze=False
     )
     along = torch.logspace(sizes.min().log10(), sizes.max().log10(), 40, dtype=torch.double)
-    for ax, curves, title in zip(axes[0], loss, titles, strict=True):
+    for ax, curves, fitted, title in zip(axes[0], loss, fits, titles, strict=True):
         for k, (name, seeds) in enumerate(curves.items()):
             color = COLORS[k % len(COLORS)]
-            fit = fit_power_law(sizes, seeds.log().mean(dim=0).exp())
+            fit = fitted[name]
             ax.fill_between(along, *fit.band(along), color=color, alpha=0.12, lw=0)
             label = rf"{name}: $\alpha_m$ = {fit.exponent:.2f}"
             ax.plot(along, fit(along), color=color, label=label)
@@ -60,14 +72,20 @@ def against_size(
     title: str,
 ) -> Figure:
     """A quantity against size: mean over seeds as a line, every seed as a dot, and a reference."""
+    sizes = _sizes(sizes)
+    values = _checks.named("values", values, ("n_seeds", len(sizes)), empty=True)
+    reference = validate.finite("reference", reference)
+    if reference.ndim:
+        reference = _checks.numbers("reference", reference, (len(sizes),))
     figure, ax = plt.subplots(figsize=(6.2, 3.6))
     for k, (name, seeds) in enumerate(values.items()):
         color, mark = COLORS[k % len(COLORS)], MARKS[k % len(MARKS)]
         ax.plot(sizes, seeds.mean(dim=0), color=color, marker=mark, label=name)
         for seed in seeds:
             ax.plot(sizes, seed, mark, color=color, alpha=0.5, ms=3)
-    level = torch.as_tensor(reference).expand(len(sizes))
-    ax.plot(sizes, level, "--", color="0.4", label=reference_name)
+    ax.plot(
+        sizes, reference.detach().cpu().expand(len(sizes)), "--", color="0.4", label=reference_name
+    )
     ax.set(title=title, xlabel="hidden dimensions, $m$", ylabel=ylabel)
     _size_axis(ax, sizes)
     ax.legend(fontsize=9)
@@ -78,6 +96,8 @@ def norms_by_rank(
     W: Sequence[Float[Tensor, "n_features d_hidden"]], names: Sequence[str], title: str
 ) -> Figure:
     """The length of each row of W against the feature's rank in frequency, one colour per model."""
+    W = _checks.each("W", W, ("n_features", "d_hidden"))
+    names = _checks.labels("names", names, "entry of W", len(W))
     figure, ax = plt.subplots(figsize=(6.2, 3.4))
     for k, (rows, name) in enumerate(zip(W, names, strict=True)):
         rank = torch.arange(1, len(rows) + 1)
@@ -96,6 +116,12 @@ def prediction(
     title: str,
 ) -> Figure:
     """Measured losses against predicted ones on logarithmic axes, with the line of equality."""
+    predicted = _checks.named("predicted", predicted, None)
+    measured = _checks.mapping("measured", measured, *predicted)
+    measured = {
+        name: _checks.numbers(f"measured[{name!r}]", measured[name], tuple(values.shape), gaps=True)
+        for name, values in predicted.items()
+    }
     figure, ax = plt.subplots(figsize=(4.6, 4.2))
     for k, name in enumerate(predicted):
         color, mark = COLORS[k % len(COLORS)], MARKS[k % len(MARKS)]
@@ -108,6 +134,14 @@ def prediction(
     ax.set_xlabel(r"predicted loss, $\mathbb{E}v^2 \sum p_i$ over features left out")
     ax.legend(fontsize=9)
     return figure
+
+
+def _sizes(sizes: Tensor) -> Tensor:
+    """The sizes on the CPU, positive, for they stand on a logarithmic axis."""
+    sizes = _checks.numbers("sizes", sizes, ("n_sizes",))
+    if sizes.min() <= 0:
+        raise ValueError(f"sizes has an entry of {sizes.min():g}; every entry must be above 0.")
+    return sizes
 
 
 def _size_axis(ax: plt.Axes, sizes: Tensor) -> None:

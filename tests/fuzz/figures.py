@@ -6,7 +6,45 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from matplotlib import pyplot as plt
+
+from course_lib import sae
 
 FIGURES: dict[str, Callable[[], Any]] = {
     "plots.dimensionality_strip.probability": lambda: torch.tensor([0.1, 0.2, 0.5, 1.0]),
+    "plots.sae.seed_lines.ax": lambda: plt.figure().subplots(),
+    "plots.sae.sweep.titles": lambda: ["title"],
+    "plots.sae.sweep.ticks": lambda: [1.0, 2.0],
+    "plots.sae.found_features.trainer": lambda: sae.Trainer(
+        sae.TopKSAE(4, 5, 2), torch.ones(60, 4), steps=2, batch_size=6
+    ),
+    "plots.sae.firing_maps.rates": lambda: [torch.eye(3)] * 2,
+    "plots.sae.histograms.n_bins": lambda: 5,
+    "plots.scaling.losses_by_size.sizes": lambda: torch.tensor([2.0, 4.0, 8.0]),
+    "plots.scaling.losses_by_size.loss": lambda: [{"a": 1 / torch.arange(1.0, 7).reshape(2, 3)}],
+    "plots.scaling.losses_by_size.titles": lambda: ["title"],
+    "plots.scaling.against_size.sizes": lambda: torch.arange(1.0, 7),
+    "plots.measures.changes.titles": lambda: ["title"],
+    "plots.steering.methods.rows": lambda: [
+        {"source": "a", "strength": 1.0, "effect": (0.5, 0.2, 0.9), "random": 0.1}
+    ],
+    "plots.structure.cosine_maps.names": lambda: ["a", "b", "c"],
+    "plots.structure.method_dots.groups": lambda: ["a", "b", "c", "d"],
+    "plots.structure.tuning.cells": lambda: {"a": [{"lr": 0.1, "fvu": 0.5, "k": 2}]},
+    "plots.structure.tuning.score": lambda: "fvu",
+    "plots.structure.tuning.settings": lambda: {"a": ["k"]},
+    "plots.steering.strength_by_layer.values": lambda: torch.tensor([[0.5, -2.0], [1.0, 3.0]]),
+    "plots.latents.dose_maps.share": lambda: torch.ones(2, 3, 2),
+    "plots.latents.dose_maps.acts": lambda: ["a", "b"],
+    "plots.latents.dose_maps.groups": lambda: ["a", "b", "c"],
+    "plots.latents.effects.rows": lambda: {
+        "a": {"each": [1.0, 2.0], "mean": (1.5, 1.0, 2.0)},
+        "random": {"each": [0.0], "mean": (0.0, -0.1, 0.1)},
+    },
+    "plots.latents.effects.random": lambda: "random",
+    "plots.nonlinear.circles.names": lambda: [["Mon", "Tue", "Wed", "Thu"]] * 2,
+    "plots.nonlinear.success_dots.panels": lambda: {"a": {"one": 0.5, "many": [0.1, 0.2]}},
+    "plots.nonlinear.success_dots.chance": lambda: {"a": 0.1},
+    "plots.nonlinear.by_place.ylabels": lambda: ["share"],
+    "plots.nonlinear.agreement_lines.maps": lambda: ["a", "b", "c", "d"],
 }

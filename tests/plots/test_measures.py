@@ -30,7 +30,7 @@ def test_every_model_is_a_mark_at_its_truth_and_its_count_in_the_panel_of_its_me
         assert list(dense.get_ydata()) == values[1].flatten().tolist()
         assert ax.get_ylim() == (0, pytest.approx(1.05 * 48))
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["p = 0.03", "p = 0.2"]
-    with pytest.raises(ValueError, match="F has shape"):
+    with pytest.raises(ValueError, match=r"measured\['F'\] has shape"):
         measures.against_truth(TRUTH, {"F": TRUTH[0]}, torch.tensor([0.03, 0.2]), 12)
 
 
@@ -47,5 +47,5 @@ def test_a_change_is_drawn_from_zero_with_its_mean_and_every_seed():
     assert (first.get_ylabel(), second.get_title(), first.get_xlabel()) == ("count", "two", "rate")
     same = {"one": {"a": values, "b": values}, "other": {"a": values, "b": values}}
     assert len(measures.changes(x, same, "rate", ["one", "two"]).legends) == 1
-    with pytest.raises(ValueError, match="F has shape"):
+    with pytest.raises(ValueError, match=r"panels\['count'\]\['F'\] has shape"):
         measures.changes(x, {"count": {"F": values[:2]}}, "rate", ["one"])

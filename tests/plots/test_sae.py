@@ -33,7 +33,7 @@ def test_a_sweep_draws_the_mean_as_a_line_and_every_seed_as_a_dot():
         "14"
     )
     assert left.get_legend() and not right.get_legend()
-    with pytest.raises(ValueError, match="values has shape"):
+    with pytest.raises(ValueError, match=r"panels\['y'\]\['a'\] has shape"):
         sae.sweep(torch.ones(2), {"y": {"a": values}}, "x", ["A"])
 
 
