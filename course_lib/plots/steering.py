@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from course_lib import validate
+from course_lib.plots import _checks
 from course_lib.plots.style import COLORS
 from course_lib.steering.evaluation import (
     OPPOSITE,
@@ -35,6 +37,9 @@ def report(found: SteeringReport, *, kl: float | None = None) -> Figure:
         kl: a budget, drawn where the KL is; off-target effects are those at the largest strength
             within it, or at the largest of all without one.
     """
+    validate.instance("found", found, SteeringReport)
+    if kl is not None:
+        _checks.scalar("kl", kl)
     figure, axes = plt.subplots(2, 3, figsize=(10.5, 6))
     _response(axes[0, 0], found)
     _likelihoods(axes[0, 1], found)
@@ -54,6 +59,10 @@ def strength_by_layer(
     label: str = "effect (nats)",
 ) -> Figure:
     """A map of one number over layers and strengths, with the number in each cell."""
+    values = _checks.numbers("values", values, ("n_layers", "n_strengths"))
+    layers = _checks.labels("layers", layers, "row of values", len(values))
+    strengths = _checks.labels("strengths", strengths, "column of values", values.shape[1])
+    _checks.scalars("strengths", strengths)
     figure, ax = plt.subplots(figsize=(1.6 + 0.75 * len(strengths), 1.4 + 0.45 * len(layers)))
     limit = values.abs().max().item() or 1.0
     image = ax.imshow(values.numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
@@ -73,7 +82,9 @@ def methods(rows: Sequence[dict[str, Any]], names: Sequence[str] | None = None) 
 
     A row whose strengths were all too dear is named and has no mark.
     """
-    names = [row["source"] for row in rows] if names is None else list(names)
+    rows = [_method(f"rows[{i}]", row) for i, row in enumerate(_checks.some("rows", rows))]
+    names = [row["source"] for row in rows] if names is None else names
+    names = _checks.labels("names", names, "row", len(rows))
     figure, ax = plt.subplots(figsize=(7, 1.2 + 0.4 * len(rows)))
     for place, row in enumerate(rows):
         if row["strength"] is None:
@@ -91,6 +102,17 @@ def methods(rows: Sequence[dict[str, Any]], names: Sequence[str] | None = None) 
     ax.set(xlabel="log-odds gained (nats)", title="Methods at equal cost")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
+
+
+def _method(name: str, row: Any) -> dict[str, Any]:
+    """A row of `compare`, which has what is drawn; else TypeError, ValueError."""
+    _checks.mapping(name, row, "source", "strength")
+    if row["strength"] is not None:
+        _checks.mapping(name, row, "effect", "random")
+        _checks.labels(f"{name}['effect']", row["effect"], "of mean, low and high", 3)
+        _checks.scalars(f"{name}['effect']", row["effect"])
+        _checks.scalar(f"{name}['random']", row["random"])
+    return row
 
 
 # --- the panels of a report -----------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib import validate
+from course_lib.plots import _checks
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ def cosine_maps(
     names: Sequence[str],
 ) -> Figure:
     """Cosine of each planted direction (row) with each matched latent's (column)."""
+    names = _checks.some("names", names)
+    cosines = _checks.each("cosines", cosines, (len(names), len(names)), gaps=True)
+    titles = _checks.labels("titles", titles, "entry of cosines", len(cosines))
     figure, axes = plt.subplots(
         1, len(cosines), figsize=(3.3 * len(cosines), 3.6), sharey=True, squeeze=False
     )
     for ax, cosine, title in zip(axes[0], cosines, titles, strict=True):
-        validate.shape("cosines", cosine, (len(names), len(names)))
-        image = ax.imshow(cosine.detach(), cmap="PuOr_r", vmin=-1, vmax=1)
+        image = ax.imshow(cosine, cmap="PuOr_r", vmin=-1, vmax=1)
         ax.set(title=title, xlabel="latent matched with")
         ax.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         ax.set_yticks(range(len(names)), names, fontsize=7)
@@ -51,17 +54,24 @@ def method_dots(
 
     A line stands at the `truth` of a quantity where there is one.
     """
-    n_methods = len(next(iter(panels.values())))
-    width = 2.1 * len(panels) + 1.2
-    height = 0.38 * n_methods + 1.25
-    figure, axes = plt.subplots(1, len(panels), figsize=(width, height), sharey=True, squeeze=False)
-    for ax, (quantity, methods) in zip(axes[0], panels.items(), strict=True):
-        _rows_of_dots(ax, methods, groups)
+    groups = _checks.some("groups", groups)
+    drawn = {
+        quantity: _checks.named(f"panels[{quantity!r}]", methods, (len(groups), "n_seeds"))
+        for quantity, methods in _checks.mapping("panels", panels).items()
+    }
+    for quantity, value in _checks.mapping("truth", truth, empty=True).items():
+        _checks.scalar(f"truth[{quantity!r}]", value)
+    methods = _checks.rows("panels", drawn)
+    width = 2.1 * len(drawn) + 1.2
+    height = 0.38 * len(methods) + 1.25
+    figure, axes = plt.subplots(1, len(drawn), figsize=(width, height), sharey=True, squeeze=False)
+    for ax, (quantity, values) in zip(axes[0], drawn.items(), strict=True):
+        _rows_of_dots(ax, [values[method] for method in methods], groups)
         if quantity in truth:
             ax.axvline(truth[quantity], color="0.6", lw=1, ls="--", zorder=0)
         ax.set_xlabel(quantity)
         ax.margins(x=0.12)
-    axes[0][0].set(yticks=range(n_methods), yticklabels=list(methods))
+    axes[0][0].set(yticks=range(len(methods)), yticklabels=methods)
     axes[0][0].invert_yaxis()
     figure.suptitle(title, fontsize=11)
     if len(groups) > 1:
@@ -70,14 +80,14 @@ def method_dots(
     return figure
 
 
-def _rows_of_dots(ax: Axes, methods: Mapping[str, Tensor], groups: Sequence[str]) -> None:
-    for row, values in enumerate(methods.values()):
-        validate.shape("values", values, (len(groups), "n_seeds"))
+def _rows_of_dots(ax: Axes, rows: Sequence[Tensor], groups: Sequence[str]) -> None:
+    for row, values in enumerate(rows):
         for k, seeds in enumerate(values):
             shift = 0.3 * (k - (len(groups) - 1) / 2)
             label = groups[k] if row == 0 else None
             y = [row + shift] * len(seeds)
-            ax.plot(seeds, y, MARKERS[k], color=COLORS[k], alpha=0.75, label=label)
+            marker, color = MARKERS[k % len(MARKERS)], COLORS[k % len(COLORS)]
+            ax.plot(seeds, y, marker, color=color, alpha=0.75, label=label)
 
 
 def tuning(
@@ -90,16 +100,18 @@ def tuning(
 
     `settings` names the keys of a method's cells that tell its lines apart; the best is circled.
     """
+    _checks.mapping("cells", cells)
+    _checks.mapping("settings", settings, *cells)
+    points = {
+        method: _points(f"cells[{method!r}]", tried, score, settings[method])
+        for method, tried in cells.items()
+    }
     figure, axes = plt.subplots(
         1, len(cells), figsize=(2.2 * len(cells) + 0.5, 2.9), sharey=True, squeeze=False
     )
-    for ax, (method, tried) in zip(axes[0], cells.items(), strict=True):
-        lines: dict[str, list[tuple[float, float]]] = {}
-        for cell in tried:
-            label = ", ".join(str(cell[key]) for key in settings[method])
-            lines.setdefault(label, []).append((cell["lr"], cell[score]))
-        for k, (label, points) in enumerate(lines.items()):
-            ax.plot(*zip(*sorted(points), strict=True), ".-", color=COLORS[k % 6], label=label)
+    for ax, (method, lines) in zip(axes[0], points.items(), strict=True):
+        for k, (label, line) in enumerate(lines.items()):
+            ax.plot(*zip(*sorted(line), strict=True), ".-", color=COLORS[k % 6], label=label)
         ax.set(title=method, xlabel="learning rate", xscale="log")
         ax.set_xticks([0.003, 0.01, 0.03, 0.1], ["0.003", "0.01", "0.03", "0.1"])
         ax.minorticks_off()
@@ -109,6 +121,21 @@ def tuning(
     return figure
 
 
+def _points(
+    name: str, tried: Any, score: str, keys: Sequence[str]
+) -> dict[str, list[tuple[float, float]]]:
+    """Learning rates and scores of a method's cells, by what tells their lines apart."""
+    keys = validate.items("an entry of settings", keys)
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for i, cell in enumerate(validate.items(name, tried)):
+        _checks.mapping(f"{name}[{i}]", cell, "lr", score, *keys)
+        _checks.scalar(f"{name}[{i}]['lr']", cell["lr"])
+        _checks.numbers(f"{name}[{i}][{score!r}]", cell[score], (), gaps=True)
+        label = ", ".join(str(cell[key]) for key in keys)
+        lines.setdefault(label, []).append((cell["lr"], cell[score]))
+    return lines
+
+
 def view_scatter(
     means: Sequence[Float[Tensor, "2 d_sae"]], titles: Sequence[str], views: tuple[str, str]
 ) -> Figure:
@@ -116,10 +143,12 @@ def view_scatter(
 
     Latents of a split dictionary lie on the axes, those that serve both views on the diagonal.
     """
+    means = _checks.each("means", means, (2, "d_sae"))
+    titles = _checks.labels("titles", titles, "entry of means", len(means))
+    views = _checks.labels("views", views, "row of means", 2)
+    top = 1.08 * float(torch.cat([mean.flatten() for mean in means]).max())
     figure, axes = plt.subplots(1, len(means), figsize=(2.7 * len(means), 2.9), squeeze=False)
     for ax, mean, title in zip(axes[0], means, titles, strict=True):
-        validate.shape("means", mean, (2, "d_sae"))
-        top = 1.08 * float(torch.cat([m.flatten() for m in means]).max())
         ax.plot([0, top], [0, top], color="0.8", lw=1, zorder=0)
         ax.plot(*mean, "o", color=COLORS[0], alpha=0.6, clip_on=False)
         ax.set(title=title, xlim=(0, top), ylim=(0, top), aspect="equal")
@@ -132,11 +161,22 @@ def on_grids(
     functions: Mapping[str, Sequence[Float[Tensor, " n_points"]]], titles: Sequence[str]
 ) -> Figure:
     """Functions on the circle, one panel per grid, one line per name; the first is the truth."""
+    _checks.mapping("functions", functions)
+    if len(functions) > 3:
+        raise ValueError(
+            f"functions has {len(functions)} entries; it may have 3, a style for each."
+        )
+    drawn = {
+        name: _checks.each(f"functions[{name!r}]", lines, ("n_points",), gaps=True)
+        for name, lines in functions.items()
+    }
+    for lines in drawn.values():
+        titles = _checks.labels("titles", titles, "grid of each function", len(lines))
     figure, axes = plt.subplots(
         1, len(titles), figsize=(3.3 * len(titles), 2.7), sharey=True, squeeze=False
     )
     for k, ax in enumerate(axes[0]):
-        for style, (name, lines) in zip((".", "-", "--"), functions.items(), strict=False):
+        for style, (name, lines) in zip((".", "-", "--"), drawn.items(), strict=False):
             t = torch.arange(len(lines[k])) / len(lines[k])
             color = "0.6" if style == "." else COLORS[0 if style == "-" else 1]
             ax.plot(t, lines[k], style, color=color, label=name)
