@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib import validate
+from course_lib.plots import _checks
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -21,9 +23,10 @@ WORKS = 0.8  # share of a cell's contexts from which on it is outlined
 
 def deciles(series: Mapping[str, Float[Tensor, " 10"]], label: str, title: str) -> Figure:
     """A share in each tenth of the firings of some latents, the strongest tenth on the left."""
+    series = _checks.named("series", series, (10,), empty=True)
     figure, ax = plt.subplots(figsize=(6, 3.2))
-    for (name, values), color, marker in zip(series.items(), COLORS, MARKERS, strict=False):
-        validate.shape(name, values, (10,))
+    looks = zip(series.items(), cycle(COLORS), cycle(MARKERS), strict=False)
+    for (name, values), color, marker in looks:
         ax.plot(range(1, 11), values, marker + "-", color=color, label=name, markersize=4.5)
     ax.set(xlabel="tenth of the firings, strongest first", ylabel=label, title=title)
     ax.set(xticks=range(1, 11), ylim=(-0.03, 1.03))
@@ -41,7 +44,9 @@ def dose_maps(
 
     Cells from 0.8 on, which work, are outlined.
     """
-    validate.shape("share", share, (len(acts), len(groups), len(strengths)))
+    acts, groups = _checks.some("acts", acts), _checks.some("groups", groups)
+    strengths = _checks.some("strengths", _checks.scalars("strengths", strengths))
+    share = _checks.numbers("share", share, (len(acts), len(groups), len(strengths)), gaps=True)
     width = 1.6 + 0.36 * len(strengths) * len(groups)
     figure, axes = plt.subplots(
         1, len(groups), figsize=(width, 1.3 + 0.35 * len(acts)), sharey=True, squeeze=False
@@ -67,6 +72,12 @@ def effects(
         rows: method -> "each", the effects, and "mean", (mean, low, high).
         random: the method that the others are held against, whose mean is a dotted line.
     """
+    for method, row in _checks.mapping("rows", rows).items():
+        name = f"rows[{method!r}]"
+        _checks.mapping(name, row, "each", "mean")
+        _checks.numbers(f"{name}['each']", row["each"], ("n",), gaps=True)
+        _checks.numbers(f"{name}['mean']", row["mean"], (3,), gaps=True)
+    validate.text("random", random)
     figure, ax = plt.subplots(figsize=(6.5, 1.2 + 0.42 * len(rows)))
     for place, (method, row) in enumerate(rows.items()):
         color = "0.5" if method == random else COLORS[0]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib import validate
+from course_lib.plots import _checks
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -21,10 +25,12 @@ def planes(
     points: Sequence[Float[Tensor, "_ 2"]], titles: Sequence[str], n_shown: int = 600
 ) -> Figure:
     """Points of two-dimensional features, a panel each, all on the same scale."""
+    points = _checks.each("points", points, ("points", 2), gaps=True)
+    titles = _checks.labels("titles", titles, "entry of points", len(points))
+    validate.positive_int("n_shown", n_shown, minimum=0)
     width = 2.3 * len(points)
     figure, axes = plt.subplots(1, len(points), figsize=(width, 2.7), sharey=True, squeeze=False)
     for ax, cloud, title in zip(axes[0], points, titles, strict=True):
-        validate.shape("points", cloud, ("points", 2))
         ax.plot(*cloud[:n_shown].T, ".", color=COLORS[0], alpha=0.5, markersize=3)
         ax.set(title=title, aspect="equal", xlabel="first coordinate")
     axes[0][0].set_ylabel("second coordinate")
@@ -40,9 +46,17 @@ def circles(
 
     Coordinates are those of `Circle.coordinates`: on the fitted circle they have length 1.
     """
+    places = _checks.each("places", places, ("n_places", 2))
+    names = _checks.labels("names", names, "entry of places", len(places))
+    names = [
+        _checks.labels(f"names[{i}]", words, f"row of places[{i}]", len(points))
+        for i, (words, points) in enumerate(zip(names, places, strict=True))
+    ]
+    for word in chain(*names):
+        validate.text("a name of a place", word)
+    titles = _checks.labels("titles", titles, "entry of places", len(places))
     figure, axes = plt.subplots(1, len(places), figsize=(3.0 * len(places), 3.2), squeeze=False)
     for ax, points, words, title in zip(axes[0], places, names, titles, strict=True):
-        validate.shape("places", points, (len(words), 2))
         ax.add_patch(plt.Circle((0, 0), 1, fill=False, color="0.8"))
         closed = torch.cat([points, points[:1]])
         ax.plot(*closed.T, "-", color=COLORS[5], lw=1)
@@ -64,16 +78,23 @@ def success_dots(
 ) -> Figure:
     """Shares from 0 to 1: a panel per situation, a row per method, a dot per value.
 
-    A dashed line stands at the chance of a panel.
+    A dashed line stands at the chance of a panel where there is one.
     """
-    rows = list(next(iter(panels.values())))
+    for name, found in _checks.mapping("panels", panels).items():
+        for method, values in _checks.mapping(f"panels[{name!r}]", found).items():
+            alone = isinstance(values, Real) or getattr(values, "ndim", 1) == 0
+            axes = () if alone else ("n",)
+            _checks.numbers(f"panels[{name!r}][{method!r}]", values, axes, gaps=True)
+    rows = _checks.rows("panels", panels)
+    chance = {} if chance is None else _checks.mapping("chance", chance, empty=True)
+    for name, value in chance.items():
+        _checks.scalar(f"chance[{name!r}]", value)
     size = (2.9 * len(panels) + 1.7, 0.34 * len(rows) + 1.2)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (name, found) in zip(axes[0], panels.items(), strict=True):
-        for row, values in enumerate(found.values()):
-            values = [values] if isinstance(values, (int, float)) else list(values)
+        for row, values in enumerate(np.atleast_1d(found[method]) for method in rows):
             ax.plot(values, [row] * len(values), "o", color=COLORS[0], alpha=0.75, markersize=6)
-        if chance:
+        if name in chance:
             ax.axvline(chance[name], color="0.6", lw=1, ls="--", zorder=0)
         ax.set(title=name, xlabel=xlabel, xlim=(-0.04, 1.04))
         ax.grid(axis="y", color="0.92")
@@ -87,8 +108,13 @@ def by_place(
     panels: Mapping[str, Mapping[str, Float[Tensor, " length"]]], ylabels: Sequence[str]
 ) -> Figure:
     """One panel per quantity, against the place in the sequence, a line per model."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.0), squeeze=False)
-    for ax, (title, lines), ylabel in zip(axes[0], panels.items(), ylabels, strict=True):
+    drawn = {
+        title: _checks.named(f"panels[{title!r}]", lines, ("length",))
+        for title, lines in _checks.mapping("panels", panels).items()
+    }
+    ylabels = _checks.labels("ylabels", ylabels, "panel", len(drawn))
+    figure, axes = plt.subplots(1, len(drawn), figsize=(3.6 * len(panels), 3.0), squeeze=False)
+    for ax, (title, lines), ylabel in zip(axes[0], drawn.items(), ylabels, strict=True):
         for k, (label, values) in enumerate(lines.items()):
             place = range(1, len(values) + 1)
             ax.plot(place, values, "os^D"[k % 4] + "-", color=COLORS[k % 6], label=label)
@@ -102,12 +128,14 @@ def agreement_lines(
     lines: Mapping[str, Float[Tensor, "n_seeds n_maps"]], maps: Sequence[str], chance: float
 ) -> Figure:
     """Interchange intervention accuracy over maps, strictest first; mean and seeds."""
+    maps = _checks.some("maps", maps)
+    lines = _checks.named("lines", lines, ("n_seeds", len(maps)), empty=True)
+    _checks.scalar("chance", chance)
     figure, ax = plt.subplots(figsize=(6.4, 3.4))
     for k, (label, values) in enumerate(lines.items()):
-        validate.shape("values", values, ("n_seeds", len(maps)))
-        style = {"color": COLORS[k // 2], "ls": "-" if k % 2 == 0 else "--"}
+        style = {"color": COLORS[k // 2 % len(COLORS)], "ls": "-" if k % 2 == 0 else "--"}
         ax.plot(range(len(maps)), values.mean(0), "os^D"[k % 4], label=label, **style)
-        ax.plot(range(len(maps)), values.T, ".", color=COLORS[k // 2], alpha=0.35)
+        ax.plot(range(len(maps)), values.T, ".", color=style["color"], alpha=0.35)
     ax.axhline(chance, color="0.7", lw=1, ls=":", zorder=0)
     ax.set(xticks=range(len(maps)), xticklabels=maps, ylim=(-0.03, 1.05))
     ax.set(ylabel="IIA", title="What a map may do, and what it then finds")

@@ -34,7 +34,7 @@ def test_tenths_are_lines_from_the_strongest_on_that_keep_their_names():
 
 
 def test_nine_numbers_are_no_tenths():
-    with pytest.raises(ValueError, match=r"drink has shape \[9\]"):
+    with pytest.raises(ValueError, match=r"series\['drink'\] has shape \[9\]"):
         latents.deciles({"drink": torch.ones(9)}, "share", "What?")
 
 
