@@ -27,7 +27,7 @@ def deciles(series: Mapping[str, Float[Tensor, " 10"]], label: str, title: str) 
     figure, ax = plt.subplots(figsize=(6, 3.2))
     looks = zip(series.items(), cycle(COLORS), cycle(MARKERS), strict=False)
     for (name, values), color, marker in looks:
-        ax.plot(range(1, 11), values, marker + "-", color=color, label=name, markersize=4.5)
+        ax.plot(range(1, 11), values, marker + "-", color=color, label=str(name), markersize=4.5)
     ax.set(xlabel="tenth of the firings, strongest first", ylabel=label, title=title)
     ax.set(xticks=range(1, 11), ylim=(-0.03, 1.03))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))

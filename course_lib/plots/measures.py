@@ -74,7 +74,7 @@ def changes(
         for k, (name, values) in enumerate(lines.items()):
             look = _mark(k)
             ax.plot(x, values, "-", color=look["color"], lw=0.7, alpha=0.5)
-            ax.plot(x, values.mean(-1), **look, ls="-", label=name)
+            ax.plot(x, values.mean(-1), **look, ls="-", label=str(name))
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
         if len(lines) > 1 and not shared:
             ax.legend(fontsize=8)

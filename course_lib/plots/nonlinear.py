@@ -117,7 +117,7 @@ def by_place(
     for ax, (title, lines), ylabel in zip(axes[0], drawn.items(), ylabels, strict=True):
         for k, (label, values) in enumerate(lines.items()):
             place = range(1, len(values) + 1)
-            ax.plot(place, values, "os^D"[k % 4] + "-", color=COLORS[k % 6], label=label)
+            ax.plot(place, values, "os^D"[k % 4] + "-", color=COLORS[k % 6], label=str(label))
         ax.set(title=title, xlabel="place in the sequence", ylabel=ylabel, xticks=list(place))
         ax.set_ylim(bottom=0)
         ax.legend(fontsize=8)
@@ -134,7 +134,7 @@ def agreement_lines(
     figure, ax = plt.subplots(figsize=(6.4, 3.4))
     for k, (label, values) in enumerate(lines.items()):
         style = {"color": COLORS[k // 2 % len(COLORS)], "ls": "-" if k % 2 == 0 else "--"}
-        ax.plot(range(len(maps)), values.mean(0), "os^D"[k % 4], label=label, **style)
+        ax.plot(range(len(maps)), values.mean(0), "os^D"[k % 4], label=str(label), **style)
         ax.plot(range(len(maps)), values.T, ".", color=style["color"], alpha=0.35)
     ax.axhline(chance, color="0.7", lw=1, ls=":", zorder=0)
     ax.set(xticks=range(len(maps)), xticklabels=maps, ylim=(-0.03, 1.05))

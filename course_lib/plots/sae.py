@@ -56,7 +56,7 @@ def sweep(
     figure, axes = plt.subplots(1, len(drawn), figsize=(3.3 * len(drawn), 2.9), squeeze=False)
     for ax, (ylabel, lines), title in zip(axes[0], drawn.items(), titles, strict=True):
         for name, values in lines.items():
-            seed_lines(ax, x, values, label=name)
+            seed_lines(ax, x, values, label=str(name))
         ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
         if ticks is not None:
             ax.set_xscale("log")
@@ -164,10 +164,10 @@ def law(
     labels = _checks.labels("labels", labels, "of title, x and y", 3)
     figure, ax = plt.subplots(figsize=(6, 3.4))
     for style, (name, line) in zip(cycle(("-", "--", ":")), predicted.items(), strict=False):
-        ax.plot(x, line, style, color="0.35", label=name)
+        ax.plot(x, line, style, color="0.35", label=str(name))
     for (name, dots), color in zip(measured.items(), cycle(COLORS), strict=False):
         points = x[:, None].expand_as(dots)
-        ax.plot(points.flatten(), dots.flatten(), "o", color=color, label=name, alpha=0.8)
+        ax.plot(points.flatten(), dots.flatten(), "o", color=color, label=str(name), alpha=0.8)
     ax.set(title=labels[0], xlabel=labels[1], ylabel=labels[2])
     ax.legend()
     return figure
@@ -192,7 +192,7 @@ def dead_bars(
     ):
         for row, seeds in enumerate(counts[way] for way in dead):
             y = row + shift
-            ax.barh(y, seeds.mean(), 0.36, color=color, label=name if row == 0 else None)
+            ax.barh(y, seeds.mean(), 0.36, color=color, label=str(name) if row == 0 else None)
             ax.plot(seeds, [y] * len(seeds), "o", color="0.6", markersize=3)
     ax.set(title=title, yticks=range(len(dead)), yticklabels=list(dead), xlabel="number")
     ax.invert_yaxis()
@@ -238,7 +238,7 @@ def success_curves(
         _checks.scalar(f"bounds[{name!r}]", bound)
     figure, ax = plt.subplots(figsize=(6.6, 3.4))
     for (name, curve), color in zip(curves.items(), cycle(COLORS), strict=False):
-        ax.plot(k, curve, "o-", color=color, label=name)
+        ax.plot(k, curve, "o-", color=color, label=str(name))
         if name in bounds:
             ax.axvspan(0.5, bounds[name], color=color, alpha=0.12, lw=0)
     ax.axhline(0.5, color="0.7", lw=1, ls="--")
@@ -258,7 +258,7 @@ def histograms(
     figure, ax = plt.subplots(figsize=(6, 3.2))
     for name, entries in values.items():
         share = torch.histc(entries, n_bins, 0.0, 1.0) / len(entries)
-        ax.stairs(share, torch.linspace(0, 1, n_bins + 1), fill=True, alpha=0.5, label=name)
+        ax.stairs(share, torch.linspace(0, 1, n_bins + 1), fill=True, alpha=0.5, label=str(name))
     ax.set(title=title, xlim=(0, 1), xlabel=xlabel, ylabel="share of pairs")
     ax.set_ylim(top=1.45 * ax.get_ylim()[1])  # room for the legend
     ax.legend(loc="upper left")
@@ -278,7 +278,7 @@ def frontier(
         drawn[name] = l0, fvu
     figure, ax = plt.subplots(figsize=(5.6, 3.4))
     for name, (l0, fvu) in drawn.items():
-        ax.plot(l0.mean(dim=-1), fvu.mean(dim=-1), "o-", label=name)
+        ax.plot(l0.mean(dim=-1), fvu.mean(dim=-1), "o-", label=str(name))
     ax.set(title=title, ylim=(0, None))
     ax.set(xlabel="active latents per input, L0", ylabel="FVU")
     ax.legend()

@@ -80,7 +80,7 @@ def against_size(
     figure, ax = plt.subplots(figsize=(6.2, 3.6))
     for k, (name, seeds) in enumerate(values.items()):
         color, mark = COLORS[k % len(COLORS)], MARKS[k % len(MARKS)]
-        ax.plot(sizes, seeds.mean(dim=0), color=color, marker=mark, label=name)
+        ax.plot(sizes, seeds.mean(dim=0), color=color, marker=mark, label=str(name))
         for seed in seeds:
             ax.plot(sizes, seed, mark, color=color, alpha=0.5, ms=3)
     ax.plot(
@@ -102,7 +102,7 @@ def norms_by_rank(
     for k, (rows, name) in enumerate(zip(W, names, strict=True)):
         rank = torch.arange(1, len(rows) + 1)
         color = COLORS[k % len(COLORS)]
-        ax.plot(rank, rows.norm(dim=-1), ".", ms=3, color=color, label=name)
+        ax.plot(rank, rows.norm(dim=-1), ".", ms=3, color=color, label=str(name))
     ax.axhline(REPRESENTED_NORM, color="0.5", ls=":", lw=1)
     ax.set(title=title, xscale="log", xlabel="rank $i$ of the feature, 1 is the most frequent")
     ax.set_ylabel("row norm, $|W_i|$")
@@ -126,7 +126,7 @@ def prediction(
     for k, name in enumerate(predicted):
         color, mark = COLORS[k % len(COLORS)], MARKS[k % len(MARKS)]
         points = predicted[name].flatten(), measured[name].flatten()
-        ax.plot(*points, mark, color=color, alpha=0.7, label=name)
+        ax.plot(*points, mark, color=color, alpha=0.7, label=str(name))
     ends = torch.cat([v.flatten() for v in (*predicted.values(), *measured.values())])
     ends = [0.9 * ends.min().item(), 1.1 * ends.max().item()]
     ax.plot(ends, ends, "--", color="0.4", label="as predicted")

@@ -84,7 +84,7 @@ def _rows_of_dots(ax: Axes, rows: Sequence[Tensor], groups: Sequence[str]) -> No
     for row, values in enumerate(rows):
         for k, seeds in enumerate(values):
             shift = 0.3 * (k - (len(groups) - 1) / 2)
-            label = groups[k] if row == 0 else None
+            label = str(groups[k]) if row == 0 else None
             y = [row + shift] * len(seeds)
             marker, color = MARKERS[k % len(MARKERS)], COLORS[k % len(COLORS)]
             ax.plot(seeds, y, marker, color=color, alpha=0.75, label=label)
@@ -100,6 +100,7 @@ def tuning(
 
     `settings` names the keys of a method's cells that tell its lines apart; the best is circled.
     """
+    validate.text("score", score)
     _checks.mapping("cells", cells)
     _checks.mapping("settings", settings, *cells)
     points = {
@@ -125,7 +126,7 @@ def _points(
     name: str, tried: Any, score: str, keys: Sequence[str]
 ) -> dict[str, list[tuple[float, float]]]:
     """Learning rates and scores of a method's cells, by what tells their lines apart."""
-    keys = validate.items("an entry of settings", keys)
+    keys = [validate.text("a key of settings", k) for k in validate.items("settings", keys)]
     lines: dict[str, list[tuple[float, float]]] = {}
     for i, cell in enumerate(validate.items(name, tried)):
         _checks.mapping(f"{name}[{i}]", cell, "lr", score, *keys)
@@ -179,7 +180,7 @@ def on_grids(
         for style, (name, lines) in zip((".", "-", "--"), drawn.items(), strict=False):
             t = torch.arange(len(lines[k])) / len(lines[k])
             color = "0.6" if style == "." else COLORS[0 if style == "-" else 1]
-            ax.plot(t, lines[k], style, color=color, label=name)
+            ax.plot(t, lines[k], style, color=color, label=str(name))
         ax.set(title=titles[k], xlabel="place $t$ on the circle")
     axes[0][0].set_ylabel("$x(t)$")
     axes[0][0].legend(fontsize=8)

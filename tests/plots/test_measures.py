@@ -49,3 +49,13 @@ def test_a_change_is_drawn_from_zero_with_its_mean_and_every_seed():
     assert len(measures.changes(x, same, "rate", ["one", "two"]).legends) == 1
     with pytest.raises(ValueError, match=r"panels\['count'\]\['F'\] has shape"):
         measures.changes(x, {"count": {"F": values[:2]}}, "rate", ["one"])
+
+
+def test_there_may_be_more_quantities_than_marks_and_a_count_may_be_missing():
+    many = {str(k): torch.ones(2, 3) for k in range(9)}
+    figure = measures.changes(torch.ones(2), {"y": many}, "x", ["title"])
+    assert len(figure.axes[0].lines) == 9 * 4
+    counts = TRUTH.clone()
+    counts[0, 0, 0] = torch.nan
+    figure = measures.against_truth(TRUTH, {"F": counts}, torch.tensor([0.03, 0.2]), 12)
+    assert figure.axes[0].get_ylim() == (0, pytest.approx(1.05 * 24))

@@ -120,3 +120,29 @@ def test_a_frontier_goes_through_the_means_of_the_seeds():
     (line,) = sae.frontier({"a": (l0, fvu)}, "title").axes[0].lines
     assert list(line.get_xdata()) == [2.0, 5.0]
     assert line.get_ydata() == pytest.approx([0.5, 0.2])
+
+
+def test_no_curve_is_left_out_and_names_need_not_be_texts():
+    x = torch.tensor([1.0, 2.0])
+    many = dict.fromkeys(range(9), x)
+    ax = sae.law(x, {}, many, ("title", "x", "y")).axes[0]
+    assert len(ax.lines) == 9
+    ax = sae.success_curves(x, many, {(1, 2): 1.5}).axes[0]
+    assert len(ax.get_legend().get_texts()) == 9
+
+
+def test_a_bar_belongs_to_its_name_in_whatever_order_the_names_come():
+    dead = {"a": torch.tensor([1.0]), "b": torch.tensor([2.0])}
+    missing = {"b": torch.tensor([4.0]), "a": torch.tensor([3.0])}
+    ax = sae.dead_bars(dead, missing, "title").axes[0]
+    assert [bar.get_width() for bar in ax.patches] == [1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(ValueError, match=r"dead has the keys \['a', 'b'\] and missing \['a'\]"):
+        sae.dead_bars(dead, {"a": torch.tensor([3.0])}, "title")
+
+
+def test_one_sae_that_is_not_stacked_can_be_watched_too():
+    trainer = Trainer(ReLUSAE(3, 3, 0.1), torch.rand(50, 3), steps=4, batch_size=8, log_every=2)
+    trainer.fit()
+    strip, fvu, _ = sae.found_features(trainer, torch.eye(3)).axes
+    assert len(strip.get_yticklabels()) == 1
+    assert [list(line.get_xdata()) for line in fvu.lines] == [[2, 4]]

@@ -68,3 +68,32 @@ def test_a_function_is_drawn_at_the_points_of_its_grid():
     )
     assert list(figure.axes[0].lines[0].get_xdata()) == [0, 0.25, 0.5, 0.75]
     assert len(figure.axes[1].lines[0].get_xdata()) == 8
+
+
+def test_what_cannot_be_drawn_is_named_before_a_figure_is_made():
+    values = {"x": torch.ones(1, 2)}
+    wrong = {
+        r"panels\['r'\] has the keys \['y'\]": lambda: structure.method_dots(
+            {"q": values, "r": {"y": torch.ones(1, 2)}}, ["one"], {}, "title"
+        ),
+        r"cells\['a'\]\[0\] has no 'k'": lambda: structure.tuning(
+            {"a": [{"lr": 0.1, "fvu": 1.0}]}, "fvu", "FVU", {"a": ["k"]}
+        ),
+        "settings has no 'a'": lambda: structure.tuning({"a": []}, "fvu", "FVU", {"b": []}),
+        "functions has 4 entries": lambda: structure.on_grids(
+            {name: [torch.ones(2)] for name in "abcd"}, ["grid"]
+        ),
+        "titles has 2 entries": lambda: structure.view_scatter([torch.ones(2, 3)], "ab", "xy"),
+    }
+    for words, draw in wrong.items():
+        with pytest.raises(ValueError, match=words):
+            draw()
+    assert not plt.get_fignums()
+
+
+def test_methods_keep_their_row_and_groups_their_number_in_every_panel():
+    groups = list("abcde")  # more than there are markers
+    one, two = torch.ones(5, 1), torch.full((5, 1), 2.0)
+    panels = {"q": {"x": one, "y": two}, "r": {"y": two, "x": one}}
+    for ax in structure.method_dots(panels, groups, {}, "title").axes:
+        assert [line.get_xdata()[0] for line in ax.lines] == [1] * 5 + [2] * 5
