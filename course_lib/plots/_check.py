@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -63,19 +63,24 @@ def labels(name: str, values: Any, n: int | None = None, most: int | None = None
     """Return a list of texts or numbers, or a text of letters: n of them, or at least one."""
     if not isinstance(values, str):
         validate.sequence(name, values)
-    for one in values:
-        if not isinstance(one, (str, Real)):
-            raise TypeError(f"{name} has an entry of type {type(one).__name__}; give texts.")
+    _texts(f"an entry of {name}", values)
     if n is not None and len(values) != n:
         raise ValueError(f"{name} has {len(values)} entries; it must have {n}.")
     _some(name, len(values), most)
     return values
 
 
-def named(name: str, given: Any, most: int | None = None) -> Mapping[Any, Any]:
-    """Return `given` if it is a mapping of at least one entry, and of `most` at most."""
-    validate.instance(name, given, Mapping)
-    _some(name, len(given), most)
+def named(
+    name: str, given: Any, most: int | None = None, *, optional: bool = False
+) -> Mapping[Any, Any]:
+    """Return `given` if it maps texts or numbers, at most `most`, to something.
+
+    Args:
+        optional: whether it may be empty.
+    """
+    _texts(f"a key of {name}", validate.instance(name, given, Mapping))
+    if given or not optional:
+        _some(name, len(given), most)
     return given
 
 
@@ -110,6 +115,12 @@ def places(name: str, x: Any) -> tuple[Any, Any]:
     if not words:
         return listed(name, x), None
     return range(len(labels(name, x))), [validate.text(f"an entry of {name}", one) for one in x]
+
+
+def _texts(name: str, values: Iterable[Any]) -> None:
+    for one in values:
+        if not isinstance(one, (str, Real)):
+            raise TypeError(f"{name} is of type {type(one).__name__}; it must be a text.")
 
 
 def _some(name: str, n: int, most: int | None) -> None:

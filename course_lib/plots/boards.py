@@ -82,7 +82,7 @@ def runs(
     if words and logarithmic:
         raise ValueError("x has names of places; a logarithmic axis has numbers.")
     panels = _panels(panels, len(places))
-    lines = {} if lines is None else validate.instance("lines", lines, Mapping)
+    lines = _check.named("lines", {} if lines is None else lines, optional=True)
     for panel, line in lines.items():
         _line(f"lines[{panel!r}]", line)
     figure, axes = plt.subplots(
@@ -148,7 +148,7 @@ def probe_dots(
         rows: row -> kind -> values of the runs.
     """
     for row, values in _check.named("rows", rows).items():
-        for kind, runs_of_kind in validate.instance(f"rows[{row!r}]", values, Mapping).items():
+        for kind, runs_of_kind in _check.named(f"rows[{row!r}]", values, optional=True).items():
             _check.listed(f"rows[{row!r}][{kind!r}]", runs_of_kind, gaps=True)
     kinds = list(dict.fromkeys(kind for row in rows.values() for kind in row))
     if len(kinds) > len(MARKERS):

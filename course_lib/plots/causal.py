@@ -47,7 +47,7 @@ def landings(
     """
     validate.function("effect", effect)
     directions = _directions("directions", directions, "n 3")
-    named = {} if named is None else validate.instance("named", named, dict)
+    named = _check.named("named", {} if named is None else named, optional=True)
     named = {name: _directions(f"named[{name!r}]", one, "3") for name, one in named.items()}
     angle = torch.linspace(-torch.pi, torch.pi, SIDE).double()
     height = torch.linspace(0, 1, SIDE).double()

@@ -43,7 +43,7 @@ def fronts(
             name: _curve(f"architectures[{name!r}]", front, measure)
             for name, front in architectures.items()
         }
-    controls = {} if controls is None else validate.instance("controls", controls, Mapping)
+    controls = _check.named("controls", {} if controls is None else controls, optional=True)
     controls = {name: _control(f"controls[{name!r}]", pair) for name, pair in controls.items()}
     figure, axes = plt.subplots(1, len(measures), figsize=(3.3 * len(measures) + 1.2, 3.5),
                                 squeeze=False)  # fmt: skip

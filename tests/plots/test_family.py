@@ -89,6 +89,8 @@ def test_what_an_architecture_or_a_control_lacks_is_said():
     with pytest.raises(ValueError, match=r"controls\['PCA'\]\[1\] has shape"):
         control = {"PCA": (torch.ones(2), torch.ones(3))}
         family.fronts({"A": front(0.2)}, {"fvu": "FVU"}, 1.5, control)
+    with pytest.raises(TypeError, match="a key of architectures is of type tuple"):
+        family.fronts({("A", 1): front(0.2)}, {"fvu": "FVU"}, 1.5)
     with pytest.raises(ValueError, match="prefixes has no entry 'A'"):
         family.dolls({"B": [1]}, {"A": torch.ones(1, 2)})
 
