@@ -11,6 +11,7 @@ from torch import Tensor
 
 from course_lib import validate
 from course_lib.data.games import EMPTY
+from course_lib.plots import _check
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -31,9 +32,13 @@ def board_row(
     Args:
         boards: 0 is drawn as a black stone, 1 as a white one, 2 is empty.
     """
+    n = len(_check.labels("titles", titles))
+    boards = _check.wholes("boards", boards, (n, "cells"), 0, EMPTY)
     size = round(boards.shape[1] ** 0.5)
-    for name, given in (("boards", boards), ("laws", laws), ("legal", legal)):
-        validate.shape(name, given, (len(titles), size**2))
+    if not boards.shape[1] == size**2 > 0:
+        raise ValueError(f"boards have {boards.shape[1]} cells; a board is square, such as of 36.")
+    laws = _check.numbers("laws", laws, f"{n} {size**2}", 0.0)
+    legal = _check.wholes("legal", legal, (n, size**2), 0, 1)
     figure, axes = plt.subplots(
         1, len(titles), figsize=(2.5 * len(titles) + 0.8, 2.9), squeeze=False
     )
@@ -73,21 +78,27 @@ def runs(
         logarithmic: whether x is.
         lines: panel -> what a dotted line says, and where it stands.
     """
+    places, words = _check.places("x", x)
+    if words and logarithmic:
+        raise ValueError("x has names of places; a logarithmic axis has numbers.")
+    panels = _panels(panels, len(places))
+    lines = _check.named("lines", {} if lines is None else lines, optional=True)
+    for panel, line in lines.items():
+        _line(f"lines[{panel!r}]", line)
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.5 * len(panels) + 1.2, 3.2), squeeze=False
     )
-    places = range(len(x)) if isinstance(x[0], str) else x
     for ax, (panel, kinds) in zip(axes[0], panels.items(), strict=True):
         for (kind, rows), color, marker in zip(kinds.items(), COLORS, MARKERS, strict=False):
             for k, row in enumerate(rows):
                 label = kind if k == 0 else None
                 ax.plot(places, row, marker=marker, color=color, linewidth=0.9, label=label)
-        if lines and panel in lines:
+        if panel in lines:
             says, where = lines[panel]
             ax.axhline(where, color="0.5", linestyle=":", label=says)
         ax.set(title=panel, xlabel=xlabel, ylabel=ylabel if ax is axes[0][0] else "")
-        if isinstance(x[0], str):
-            ax.set_xticks(places, x)
+        if words:
+            ax.set_xticks(places, words)
         if logarithmic:
             ax.set_xscale("log")
             ax.set_xticks(places, [f"{place:g}" for place in places], minor=False)
@@ -112,6 +123,10 @@ def exclusive_or(
     Args:
         stone, player: 0 for Black, 1 for White.
     """
+    points = _check.numbers("points", points, "n 2")
+    stone = _check.wholes("stone", stone, (len(points),), 0, 1)
+    player = _check.wholes("player", player, (len(points),), 0, 1)
+    _check.labels("axes_labels", axes_labels, 2)
     figure, ax = plt.subplots(figsize=(5.6, 3.6))
     for turn, marker in enumerate(MARKERS[:2]):
         for colour, name in enumerate(("black", "white")):
@@ -132,7 +147,12 @@ def probe_dots(
     Args:
         rows: row -> kind -> values of the runs.
     """
+    for row, values in _check.named("rows", rows).items():
+        for kind, runs_of_kind in _check.named(f"rows[{row!r}]", values, optional=True).items():
+            _check.listed(f"rows[{row!r}][{kind!r}]", runs_of_kind, gaps=True)
     kinds = list(dict.fromkeys(kind for row in rows.values() for kind in row))
+    if len(kinds) > len(MARKERS):
+        raise ValueError(f"rows have {len(kinds)} kinds; a figure can tell {len(MARKERS)} apart.")
     figure, ax = plt.subplots(figsize=(7, 0.34 * len(rows) + 1.7))
     for kind, color, marker in zip(kinds, COLORS, MARKERS, strict=False):
         pairs = [(v, y) for y, row in enumerate(rows.values()) for v in row.get(kind, ())]
@@ -144,3 +164,25 @@ def probe_dots(
     ax.grid(axis="y", color="0.9")
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
+
+
+def _panels(
+    panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], n: int
+) -> dict[str, dict[str, list[Sequence[float]]]]:
+    """The runs of each panel and kind, each of n values, or gaps."""
+    return {
+        panel: {
+            kind: [
+                _check.listed(f"panels[{panel!r}][{kind!r}][{k}]", row, n, gaps=True)
+                for k, row in enumerate(validate.items(f"panels[{panel!r}][{kind!r}]", rows))
+            ]
+            for kind, rows in _check.named(f"panels[{panel!r}]", kinds, len(MARKERS)).items()
+        }
+        for panel, kinds in _check.named("panels", panels).items()
+    }
+
+
+def _line(name: str, given: tuple[str, float]) -> None:
+    if len(validate.sequence(name, given)) != 2:
+        raise ValueError(f"{name} has {len(given)} entries; it must be a text and a number.")
+    _check.numbers(f"{name}[1]", given[1], "")

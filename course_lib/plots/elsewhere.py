@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib import validate
+from course_lib.plots import _check
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -21,10 +22,17 @@ def winner_grids(
 ) -> Figure:
     """Codes as grids, a column per module and a row per cell; winners shared with the first code
     are blue, others orange."""
+    validate.positive_int("n_cells", n_cells)
+    codes = validate.items("codes", codes)
+    _check.labels("titles", titles, len(codes))
+    n_modules = len(validate.shape("codes[0]", codes[0], ("n_modules",)))
+    codes = [
+        _check.wholes(f"codes[{i}]", code, (n_modules,), 0, n_cells - 1)
+        for i, code in enumerate(codes)
+    ]
+    first = codes[0]
     figure, axes = plt.subplots(1, len(codes), figsize=(3 * len(codes), 2.7), squeeze=False)
-    first = validate.shape("codes[0]", codes[0], ("n_modules",))
     for ax, code, title in zip(axes[0], codes, titles, strict=True):
-        validate.shape("codes", code, (len(first),))
         same = (code == first).tolist()
         modules = range(len(first))
         ax.scatter(
@@ -47,11 +55,15 @@ def particles(
 ) -> Figure:
     """Samples in the plane, one panel per way of combining models; circles are the models' modes
     at three standard deviations, one colour per model."""
+    clouds = _check.panels("clouds", clouds, titles, "n 2")
+    means = _check.numbers("means", means, "n_models n_components 2")
+    if len(means) > len(COLORS):
+        raise ValueError(f"means are of {len(means)} models; there are {len(COLORS)} colours.")
+    stds = _check.listed("stds", stds, len(means), 0.0)
     figure, axes = plt.subplots(
         1, len(clouds), figsize=(2.6 * len(clouds), 3), sharex=True, sharey=True, squeeze=False
     )
     for ax, cloud, title in zip(axes[0], clouds, titles, strict=True):
-        validate.shape("clouds", cloud, ("n", 2))
         ax.scatter(*cloud.T.tolist(), s=4, alpha=0.4, color="0.25", lw=0)
         for centres, std, color in zip(means.tolist(), stds, COLORS, strict=False):
             for centre in centres:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_lib import validate
+from course_lib.plots import _check
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -31,17 +32,30 @@ def fronts(
 
     FVU has a logarithmic axis, and `controls`, by name (l0 [k], fvu [k]), are drawn beside it.
     """
+    _check.numbers("true_l0", true_l0, "")
+    _check.named("architectures", architectures)
+    shown = {}
+    for measure, label in _check.named("measures", measures).items():
+        validate.text("a key of measures", measure)
+        if not validate.text(f"measures[{measure!r}]", label):
+            raise ValueError(f"measures[{measure!r}] is empty; it must be a label.")
+        shown[measure] = {
+            name: _curve(f"architectures[{name!r}]", front, measure)
+            for name, front in architectures.items()
+        }
+    controls = _check.named("controls", {} if controls is None else controls, optional=True)
+    controls = {name: _control(f"controls[{name!r}]", pair) for name, pair in controls.items()}
     figure, axes = plt.subplots(1, len(measures), figsize=(3.3 * len(measures) + 1.2, 3.5),
                                 squeeze=False)  # fmt: skip
     for ax, (measure, label) in zip(axes[0], measures.items(), strict=True):
-        for place, (name, front) in enumerate(architectures.items()):
-            values, look = getattr(front, measure), _look(place)
-            middle = front.l0.median(dim=1).values, values.median(dim=1).values
+        for place, (name, (l0, values)) in enumerate(shown[measure].items()):
+            look = _look(place)
+            middle = l0.median(dim=1).values, values.median(dim=1).values
             ax.plot(*middle, label=name, lw=1.4, **look)
-            ax.plot(front.l0.flatten(), values.flatten(), ".", color=look["color"], ms=3)
+            ax.plot(l0.flatten(), values.flatten(), ".", color=look["color"], ms=3)
         if measure == "fvu":
             ax.set_yscale("log")
-            for name, (l0, fvu) in (controls or {}).items():
+            for name, (l0, fvu) in controls.items():
                 ax.plot(l0, fvu, color="0.55", ls="--", lw=1)
                 ax.annotate(name, (float(l0[-1]), float(fvu[-1])), color="0.4", fontsize=8)
         ax.axvline(true_l0, color="0.8", lw=1, zorder=0)
@@ -56,10 +70,11 @@ def activity(
     active: Mapping[str, Float[Tensor, " n_counts"]], counts: Sequence[int], title: str
 ) -> Figure:
     """Mean number of active latents against the number of features that are on."""
+    counts, n = _check.listed("counts", counts), len(counts)
+    active = _check.by_name("active", active, f"{n}", gaps=True)
     figure, ax = plt.subplots(figsize=(5.4, 3.4))
     ax.plot(counts, counts, color="0.8", lw=1, zorder=0, label="as many as there are")
     for place, (name, values) in enumerate(active.items()):
-        validate.shape(name, values, (len(counts),))
         ax.plot(counts, values, label=name, **_look(place))
     ax.set(xlabel="features on in the input", ylabel="active latents", title=title)
     ax.legend()
@@ -68,6 +83,8 @@ def activity(
 
 def thresholds(values: Mapping[str, Float[Tensor, " n"]], start: float, title: str) -> Figure:
     """Histograms of learnt thresholds, with the value they all started from."""
+    values = _check.by_name("values", values, "n", 0.0, most=len(COLORS))
+    _check.numbers("start", start, "")
     figure, ax = plt.subplots(figsize=(5.4, 2.8))
     top = max(float(v.max()) for v in values.values())
     for place, (name, v) in enumerate(values.items()):
@@ -83,9 +100,14 @@ def dolls(
     prefixes: Mapping[str, Sequence[int]], fvu: Mapping[str, Float[Tensor, "n_prefixes n_seeds"]]
 ) -> Figure:
     """FVU of the first m latents alone."""
+    given, shown = _check.named("prefixes", prefixes), {}
+    for name, values in _check.named("fvu", fvu).items():
+        if name not in given:
+            raise ValueError(f"prefixes has no entry {name!r}, which fvu has.")
+        sizes = _check.listed(f"prefixes[{name!r}]", given[name])
+        shown[name] = _check.numbers(f"fvu[{name!r}]", values, f"{len(sizes)} n_seeds", 0.0)
     figure, ax = plt.subplots(figsize=(5.4, 3.4))
-    for place, (name, values) in enumerate(fvu.items()):
-        validate.shape(name, values, (len(prefixes[name]), "n_seeds"))
+    for place, (name, values) in enumerate(shown.items()):
         look = _look(place)
         ax.plot(prefixes[name], values.median(dim=1).values, label=name, **look)
         for seed in values.T:
@@ -100,9 +122,10 @@ def absorption(
     rates: Mapping[str, Float[Tensor, "n_sparsities n_seeds"]], labels: Sequence[str], title: str
 ) -> Figure:
     """A dot per seed, one column per architecture, one colour per sparsity."""
+    n = len(_check.labels("labels", labels, most=len(MARKERS)))
+    rates = _check.by_name("rates", rates, f"{n} n_seeds", gaps=True)
     figure, ax = plt.subplots(figsize=(6.6, 3.4))
-    for place, (name, values) in enumerate(rates.items()):
-        validate.shape(name, values, (len(labels), "n_seeds"))
+    for place, values in enumerate(rates.values()):
         for k, (row, label) in enumerate(zip(values, labels, strict=True)):
             at = place + 0.22 * (k - (len(labels) - 1) / 2)
             shown = {"label": label} if place == 0 else {}
@@ -119,11 +142,15 @@ def ranking(fvu: Mapping[str, Float[Tensor, "n_worlds n_seeds"]], worlds: Sequen
 
     Each world's values are divided by their geometric mean over the architectures.
     """
+    n = len(_check.labels("worlds", worlds))
+    least = torch.finfo(torch.float32).tiny  # its logarithm is finite
+    fvu = _check.by_name("fvu", fvu, f"{n} n_seeds", least)
+    if len({values.shape for values in fvu.values()}) > 1:
+        raise ValueError("the entries of fvu are of different numbers of seeds; give equally many.")
     logs = torch.stack([values.log() for values in fvu.values()])  # [architecture, world, seed]
     relative = (logs - logs.mean(dim=(0, 2), keepdim=True)).exp()
     figure, ax = plt.subplots(figsize=(6.2, 3.6))
     for place, (name, values) in enumerate(zip(fvu, relative, strict=True)):
-        validate.shape(name, values, (len(worlds), "n_seeds"))
         look = _look(place)
         ax.plot(range(len(worlds)), values.mean(dim=1), label=name, lw=1.4, **look)
         for seed in values.T:
@@ -133,6 +160,21 @@ def ranking(fvu: Mapping[str, Float[Tensor, "n_worlds n_seeds"]], worlds: Sequen
     ax.set_title("Which ranking survives?")
     figure.legend(loc="outside right center")
     return figure
+
+
+def _curve(name: str, front: Front, measure: str) -> tuple[Tensor, Tensor]:
+    """The l0 and a measure of a front, [n_sparsities, n_seeds] both."""
+    validate.like(name, front, "l0", measure)
+    l0 = _check.numbers(f"{name}.l0", front.l0, "n_sparsities n_seeds", gaps=True)
+    axes = " ".join(map(str, l0.shape))
+    return l0, _check.numbers(f"{name}.{measure}", getattr(front, measure), axes, gaps=True)
+
+
+def _control(name: str, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    if len(validate.sequence(name, pair)) != 2:
+        raise ValueError(f"{name} has {len(pair)} entries; it must be the pair l0, fvu.")
+    l0 = _check.numbers(f"{name}[0]", pair[0], "k")
+    return l0, _check.numbers(f"{name}[1]", pair[1], f"{len(l0)}")
 
 
 def _look(place: int) -> dict[str, str]:

@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
+from course_lib.plots import _check
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -23,14 +23,23 @@ def cosine_tables(
     rows: Mapping[str, Mapping[str, Float[Tensor, "n n"]]], names: Sequence[str]
 ) -> Figure:
     """Heat maps of cosines: a row of panels per product, one panel per case, one scale for all."""
-    n = len(names)
+    n = len(_check.labels("names", names))
+    rows = {
+        product: _check.by_name(f"rows[{product!r}]", panels, f"{n} {n}", gaps=True)
+        for product, panels in _check.named("rows", rows).items()
+    }
     n_columns = max(len(panels) for panels in rows.values())
+    for product, panels in rows.items():
+        if len(panels) < n_columns:
+            raise ValueError(
+                f"rows[{product!r}] has {len(panels)} panels and another row {n_columns}; "
+                "give every row as many."
+            )
     side = 0.28 * n + 0.9
     size = (side * n_columns + 1.7, side * len(rows) + 0.6)
     figure, axes = plt.subplots(len(rows), n_columns, figsize=size, squeeze=False)
     for line, (product, panels) in zip(axes, rows.items(), strict=True):
         for ax, (case, table) in zip(line, panels.items(), strict=True):
-            validate.shape(case, table, (n, n))
             image = ax.imshow(table.numpy(), cmap="PuOr_r", vmin=-1, vmax=1)
             ax.set_xticks(range(n), names, rotation=90, fontsize=8)
             ax.set_yticks(range(n), names, fontsize=8)
@@ -52,15 +61,15 @@ def spreads(
     zero: bool = True,
 ) -> Figure:
     """The median of several runs along x for each series, with all runs between two faint lines."""
+    places, words = _check.places("x", x)
+    series = _check.by_name("series", series, f"{len(places)} n_runs", gaps=True, most=len(MARKERS))
     figure, ax = plt.subplots(figsize=(6.4, 3.5))
-    places = range(len(x)) if isinstance(x[0], str) else x
     for (name, values), color, marker in zip(series.items(), COLORS, MARKERS, strict=False):
-        validate.shape(name, values, (len(x), "n_runs"))
         low, high = values.amin(1), values.amax(1)
         ax.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
         ax.plot(places, values.median(1).values, marker + "-", color=color, label=name)
-    if isinstance(x[0], str):
-        ax.set_xticks(places, x)
+    if words:
+        ax.set_xticks(places, words)
     if zero:
         ax.set_ylim(0, None)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
@@ -70,6 +79,7 @@ def spreads(
 
 def dot_rows(rows: Mapping[str, Float[Tensor, " n"]], *, title: str, xlabel: str) -> Figure:
     """One row of dots for each set of numbers, at slightly different heights, and their median."""
+    rows = _check.by_name("rows", rows, "n")
     figure, ax = plt.subplots(figsize=(6.6, 0.42 * len(rows) + 1.4))
     for y, values in enumerate(rows.values()):
         height = y + 0.5 * (torch.arange(len(values)) * 0.618 % 1 - 0.5)
@@ -91,8 +101,10 @@ def simplex_words(
     title: str,
 ) -> Figure:
     """Words in the plane of the corners of a simplex; words of no corner have `group` -1."""
-    validate.shape("points", points, ("n", 2))
-    validate.shape("corners", corners, (len(names), 2))
+    k = len(_check.labels("names", names, most=len(MARKERS)))
+    points = _check.numbers("points", points, "n 2")
+    corners = _check.numbers("corners", corners, f"{k} 2")
+    group = _check.wholes("group", group, (len(points),), -1, k - 1)
     figure, ax = plt.subplots(figsize=(5.4, 4.2))
     ax.plot(*points[group < 0].T, "x", color="0.6", label="others", markersize=4)
     for k, (name, color, marker) in enumerate(zip(names, COLORS, MARKERS, strict=False)):

@@ -38,6 +38,8 @@ def test_a_board_has_its_stones_its_law_and_a_frame_for_each_legal_move():
     assert [ax.get_title() for ax in (one, two)] == ["one", "two"]
     with pytest.raises(ValueError, match="laws has shape"):
         boards.board_row(board, law[:1], legal, ["one", "two"])
+    with pytest.raises(ValueError, match="boards have 3 cells"):
+        boards.board_row(board[:, :3], law[:, :3], legal[:, :3], ["one", "two"])
 
 
 def test_runs_of_a_kind_share_a_colour_and_one_name_in_the_legend():
@@ -56,6 +58,16 @@ def test_runs_can_stand_on_a_logarithmic_axis():
     figure = boards.runs({"": {"x": [[1.0, 2.0]]}}, [10, 100], "steps", "y", logarithmic=True)
     assert figure.axes[0].get_xscale() == "log"
     assert list(figure.axes[0].lines[0].get_xdata()) == [10, 100]
+    with pytest.raises(ValueError, match="x has names of places"):
+        boards.runs({"": {"x": [[1.0, 2.0]]}}, ["a", "b"], "steps", "y", logarithmic=True)
+
+
+def test_runs_may_have_gaps_and_must_be_as_long_as_their_places():
+    nan = float("nan")
+    ax = boards.runs({"": {"x": [[nan, 2.0]]}}, [1, 2], "x", "y").axes[0]
+    assert ax.lines[0].get_ydata()[1] == 2
+    with pytest.raises(ValueError, match=r"panels\['read'\]\['mine'\]\[1\] has shape"):
+        boards.runs({"read": {"mine": [[1.0, 2.0], [1.0]]}}, [1, 2], "x", "y")
 
 
 def test_an_exclusive_or_has_a_cloud_for_each_stone_and_turn():

@@ -42,3 +42,11 @@ def test_directions_land_on_the_upper_side_where_their_patch_is_drawn():
     middle = causal.SIDE // 2  # angle 0: e1 at the foot, e3 at the top
     assert values[0, middle].item() == pytest.approx(0, abs=1e-9)
     assert values[-1, middle].item() == pytest.approx(1, abs=1e-9)
+
+
+def test_labels_that_are_too_few_and_a_direction_without_length_are_refused():
+    with pytest.raises(ValueError, match="recovered has shape"):
+        causal.recovered_map(torch.zeros(2, 3), ["a", "b"], ["the", "dogs"])
+    found = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    with pytest.raises(ValueError, match="directions has a row of zeros"):
+        causal.landings(ThreeNeurons().effect, found)

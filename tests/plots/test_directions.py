@@ -70,3 +70,14 @@ def test_rings_stand_on_the_variables_that_decide():
     ax = directions.attention_maps([torch.randn(2, 5)], triples, ["a"]).axes[0]
     rings = [list(line.get_xdata()) for line in ax.lines]
     assert rings == triples.tolist() and labelled(ax)
+
+
+def test_a_curve_without_its_prediction_and_lines_beyond_the_styles_are_refused():
+    share = torch.tensor([1.0, 0.4])
+    with pytest.raises(ValueError, match="predicted has no entry 'a'"):
+        directions.readout_curves([1, 2], {"a": share}, {"b": share})
+    lines = {str(k): [0.1, 0.2] for k in range(4)}
+    with pytest.raises(ValueError, match="lines has 4 entries"):
+        directions.transition_map([0.2, 0.5], [0.1, 0.2], torch.rand(2, 2), lines)
+    with pytest.raises(ValueError, match="triples has entries"):
+        directions.attention_maps([torch.randn(1, 5)], torch.tensor([[0, 2, 5]]), ["a"])

@@ -52,7 +52,7 @@ def test_activity_draws_every_count_and_the_diagonal():
     ax = family.activity({"A": torch.tensor([0.5, 1.0, 2.0])}, [0, 1, 2], "title").axes[0]
     assert labelled(ax)
     assert [list(line.get_ydata()) for line in ax.lines] == [[0, 1, 2], [0.5, 1.0, 2.0]]
-    with pytest.raises(ValueError, match="A has shape"):
+    with pytest.raises(ValueError, match=r"active\['A'\] has shape"):
         family.activity({"A": torch.ones(2)}, [0, 1, 2], "title")
 
 
@@ -79,3 +79,22 @@ def test_a_ranking_is_relative_to_the_mean_of_each_world():
     lines = {line.get_label(): torch.tensor(line.get_ydata()) for line in ax.lines}
     torch.testing.assert_close(lines["A"], torch.tensor([0.5, 2.0]))
     torch.testing.assert_close(lines["B"], torch.tensor([2.0, 0.5]))
+    with pytest.raises(ValueError, match=r"fvu\['A'\] has 1 of 2 entries"):
+        family.ranking({"A": torch.tensor([[0.0], [0.1]])}, ["one", "two"])
+
+
+def test_what_an_architecture_or_a_control_lacks_is_said():
+    with pytest.raises(TypeError, match=r"architectures\['A'\] .* has no recall"):
+        family.fronts({"A": front(0.2)}, {"recall": "recall"}, 1.5)
+    with pytest.raises(ValueError, match=r"controls\['PCA'\]\[1\] has shape"):
+        control = {"PCA": (torch.ones(2), torch.ones(3))}
+        family.fronts({"A": front(0.2)}, {"fvu": "FVU"}, 1.5, control)
+    with pytest.raises(TypeError, match="a key of architectures is of type tuple"):
+        family.fronts({("A", 1): front(0.2)}, {"fvu": "FVU"}, 1.5)
+    with pytest.raises(ValueError, match="prefixes has no entry 'A'"):
+        family.dolls({"B": [1]}, {"A": torch.ones(1, 2)})
+
+
+def test_an_absorption_rate_may_be_missing():
+    rates = {"A": torch.tensor([[0.1, torch.nan], [0.2, 0.3]])}
+    assert len(family.absorption(rates, "ab", "title").axes[0].lines) == 2

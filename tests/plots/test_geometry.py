@@ -25,8 +25,10 @@ def test_tables_share_one_scale_of_colours_and_stand_in_a_row_for_each_product()
     assert [ax.get_ylabel() for ax in axes] == ["one", "", "other", ""]
     assert {ax.images[0].get_clim() for ax in axes} == {(-1, 1)}
     assert axes[3].images[0].get_array().tolist() == tables["b"].tolist()
-    with pytest.raises(ValueError, match="a has shape"):
+    with pytest.raises(ValueError, match=r"rows\['one'\]\['a'\] has shape"):
         geometry.cosine_tables({"one": {"a": torch.eye(3)}}, ["x", "y"])
+    with pytest.raises(ValueError, match=r"rows\['other'\] has 1 panels and another row 2"):
+        geometry.cosine_tables({"one": tables, "other": {"a": tables["a"]}}, ["x", "y"])
 
 
 def test_a_spread_has_the_median_as_its_line_and_reaches_from_the_lowest_run_to_the_highest():
@@ -40,7 +42,7 @@ def test_a_spread_has_the_median_as_its_line_and_reaches_from_the_lowest_run_to_
     named = geometry.spreads(["a", "b"], {"s": -runs}, zero=False, **labels).axes[0]
     assert [tick.get_text() for tick in named.get_xticklabels()] == ["a", "b"]
     assert named.get_ylim()[0] < -9
-    with pytest.raises(ValueError, match="s has shape"):
+    with pytest.raises(ValueError, match=r"series\['s'\] has shape"):
         geometry.spreads([0.5], {"s": runs}, **labels)
 
 
@@ -64,3 +66,5 @@ def test_words_stand_in_their_groups_and_the_corners_are_joined_in_a_closed_line
     assert around.get_xydata().tolist() == [*corners.tolist(), corners[0].tolist()]
     with pytest.raises(ValueError, match="corners has shape"):
         geometry.simplex_words(points, group, corners, ["a", "b"], title="t")
+    with pytest.raises(ValueError, match="group has entries from -1 to 3"):
+        geometry.simplex_words(points, group + (group == 2), corners, ["a", "b", "c"], title="t")
