@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -26,6 +26,21 @@ def named(name: str, value: Any, least: int = 1) -> dict[Any, Any]:
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is of type {type(value).__name__}; it must be a dict.")
     return enough(name, dict(value), least)
+
+
+def scores(name: str, value: Any, rows: Iterable[Any]) -> None:
+    """Raise TypeError / ValueError unless a dict has a number for every row; NaN is one."""
+    found = named(name, value)
+    if missing := [row for row in rows if row not in found]:
+        raise ValueError(f"{name} has nothing for {missing[0]!r}; give a number for every row.")
+    for row in rows:
+        one_number(f"{name}, {row}", found[row])
+
+
+def one_number(name: str, value: Any) -> None:
+    """Raise TypeError unless `value` is a real number, a tensor of one among them; NaN is one."""
+    if validate.as_tensor(name, value).ndim:
+        raise TypeError(f"{name} is {validate.SHOWN.repr(value)}; it must be one number.")
 
 
 def enough(name: str, value: Any, least: int) -> Any:

@@ -41,8 +41,9 @@ def pareto_explorable(
         names = captions.texts(world, captions.named(world, fronts[world]))
         for name, front in fronts[world].items():
             validate.instance(f"{name} of {world}", front, Front)
-        if world in absorption and list(captions.named("absorption", absorption[world])) != names:
-            raise ValueError(f"absorption of {world} must hold {names}, in this order.")
+        rates = captions.named("absorption", absorption[world]) if world in absorption else names
+        if missing := [name for name in names if name not in rates]:
+            raise ValueError(f"absorption of {world} has no {missing[0]!r}; it must hold {names}.")
     for k, l0 in enumerate(validate.sequence("true_l0", true_l0)):
         validate.number(f"true_l0[{k}]", l0, 0.0)
     shape = captions.table("l0", fronts[worlds[0]][names[0]].l0, ("n_sparsities", "n_seeds")).shape

@@ -60,6 +60,7 @@ def test_seven_architectures_at_four_sparsities_in_two_worlds_weigh_less_than_30
     ("change", "message"),
     [
         ({"start": (2, 0, 0)}, r"from \(0, 0, 0\) to \(1, 1, 1\)"),
+        ({"absorption": {"tree": {"B": torch.ones(2, 3)}}}, "absorption of tree has no 'A'"),
         ({"true_l0": [1.0]}, "one number for each of the 2 worlds"),
         ({"absorption": {"tree": dict.fromkeys(NAMES, torch.ones(1, 3))}}, "absorption of A"),
         (
