@@ -46,13 +46,13 @@ def pareto_explorable(
             raise ValueError(f"absorption of {world} has no {missing[0]!r}; it must hold {names}.")
     for k, l0 in enumerate(validate.sequence("true_l0", true_l0)):
         validate.number(f"true_l0[{k}]", l0, 0.0)
-    shape = captions.table("l0", fronts[worlds[0]][names[0]].l0, ("n_sparsities", "n_seeds")).shape
-    sizes = len(worlds), len(names), shape[0]
     if any(list(world) != names for world in fronts.values()) or len(true_l0) != len(worlds):
         raise ValueError(
             "fronts must hold the same architectures in every world, and true_l0 one number for "
             f"each of the {len(worlds)} worlds."
         )
+    shape = captions.table("l0", fronts[worlds[0]][names[0]].l0, ("n_sparsities", "n_seeds")).shape
+    sizes = len(worlds), len(names), shape[0]
     start = captions.places(start, "a world, an architecture and a sparsity", sizes)
 
     def measured(world: str, name: str, measure: str) -> list | None:
