@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import captions, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -29,7 +30,18 @@ def score_dots(
 
     Args:
         panels: panel -> series -> row -> score. Scores below the limits are drawn at the edge.
+
+    Raises ValueError where a series has no score for a row, TypeError for what is no dict of dicts
+    of numbers.
     """
+    limits = _limits(limits)
+    if chance is not None:
+        captions.one_number("chance", chance)
+    validate.text("xlabel", xlabel)
+    for panel, series in captions.named("panels", panels).items():
+        first = captions.named(panel, next(iter(captions.named(panel, series).values())))
+        for name, scores in series.items():
+            captions.scores(f"{name} of {panel}", scores, first)
     rows = {panel: list(next(iter(series.values()))) for panel, series in panels.items()}
     tallest = max(len(names) for names in rows.values())
     figure, axes = plt.subplots(
@@ -37,7 +49,7 @@ def score_dots(
     )
     for ax, (panel, series) in zip(axes[0], panels.items(), strict=True):
         for k, (name, values) in enumerate(series.items()):
-            color, marker = COLORS[k], MARKERS[k]
+            color, marker = COLORS[k % len(COLORS)], MARKERS[k % len(MARKERS)]
             x = [max(values[row], limits[0]) for row in rows[panel]]
             y = [row + 0.14 * (k - (len(series) - 1) / 2) for row in range(len(x))]
             look = {"color": color, "markersize": 7, "alpha": 0.85, "clip_on": False}
@@ -57,15 +69,21 @@ def site_maps(
     label: str,
     limits: tuple[float, float] = (0.5, 1.0),
 ) -> Figure:
-    """A score at every site (a row, the first at the bottom) and position, one map per title."""
+    """A score at every site (a row, the first at the bottom) and position, one map per title.
+
+    Raises ValueError for maps that do not fit the names, TypeError for what is no dict of tensors.
+    """
+    sites, positions = captions.texts("sites", sites), captions.texts("positions", positions)
+    low, high = _limits(limits)
     shape = (len(sites), len(positions))
+    validate.text("label", label)
+    for title, values in captions.named("maps", maps).items():
+        validate.real(title, validate.shape(title, values, shape))
     figure, axes = plt.subplots(
         1, len(maps), figsize=(0.32 * shape[1] * len(maps) + 1.9, 0.3 * shape[0] + 1.9),
         sharey=True, squeeze=False,
     )  # fmt: skip
     for ax, (title, values) in zip(axes[0], maps.items(), strict=True):
-        validate.shape(title, values, shape)
-        low, high = limits
         drawn = ax.imshow(values.numpy(), vmin=low, vmax=high, cmap="cividis", origin="lower")
         ax.set_aspect("auto")
         ax.set_xticks(range(shape[1]), positions, rotation=90, fontsize=8)
@@ -91,7 +109,26 @@ def curves(
     Panels of the same series have one legend, below.
     `ticks`: names of the entries of x, which then stand at equal distances. A dotted line stands at
     `chance`.
+
+    Raises ValueError for values that do not fit x, TypeError for what is no dict of tensors.
     """
+    values = validate.finite("x", x)
+    n = len(captions.enough("x", validate.shape("x", values, ("n_x",)), 1))
+    if ticks is not None and len(captions.texts("ticks", ticks)) != n:
+        raise ValueError(f"ticks has {len(ticks)} names; x has {n} entries.")
+    if chance is not None:
+        captions.one_number("chance", chance)
+    if ylim is not None:
+        for end in _pair("ylim", ylim):
+            if end is not None:
+                validate.number("ylim", end)
+    validate.text("xlabel", xlabel)
+    validate.text("ylabel", ylabel)
+    for title, series in captions.named("panels", panels).items():
+        for name, values in captions.named(title, series).items():
+            validate.real(name, validate.shape(name, values, (n, "n_seeds")))
+            if not values.is_floating_point() or not values.numel():
+                raise TypeError(f"{name} has dtype {values.dtype} and {values.numel()} entries.")
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.7 * len(panels) + 0.6, 3.2), sharey=True, squeeze=False
     )
@@ -99,7 +136,6 @@ def curves(
     places = list(x) if ticks is None else list(range(len(x)))
     for ax, (title, series) in zip(axes[0], panels.items(), strict=True):
         for k, (name, values) in enumerate(series.items()):
-            validate.shape(name, values, (len(x), "n_seeds"))
             color, line = COLORS[k % len(COLORS)], LINES[k % len(LINES)]
             low, high = values.aminmax(dim=1)
             ax.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
@@ -126,7 +162,21 @@ def predicted_places(
 
     `panels`: title -> (predictions of the held-out places, which of all places are held out). The
     others are grey dots.
+
+    Raises ValueError for predictions that do not fit, TypeError for what is no tensor.
     """
+    validate.tensors("floating", truth=(truth, "n 2"))
+    validate.finite("truth", truth)
+    for title, pair in captions.named("panels", panels).items():
+        if len(validate.items(title, pair)) != 2:
+            raise ValueError(f"{title} has {len(pair)} entries; it must be predictions and a mask.")
+        predicted, held_out = pair
+        validate.shape(title, validate.real(title, predicted), ("n_test", 2))
+        mask = f"the mask of {title}"
+        validate.shape(mask, validate.whole(mask, held_out, 0, 1), (len(truth),))
+        if held_out.dtype != torch.bool:
+            raise TypeError(f"{mask} has dtype {held_out.dtype}; it must hold booleans.")
+        validate.shape(title, predicted, (int(held_out.sum()), 2))
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.4 * len(panels), 3.7), sharey=True, squeeze=False
     )
@@ -134,7 +184,6 @@ def predicted_places(
     edge = 0.08 * (high - low)
     for ax, (title, (predicted, held_out)) in zip(axes[0], panels.items(), strict=True):
         there = truth[held_out]
-        validate.shape(title, predicted, tuple(there.shape))
         ax.plot(*truth[~held_out].T.numpy(), ".", color="0.75", markersize=3)
         start, way = there.T.numpy(), (predicted - there).T.numpy()
         look = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.006}
@@ -144,6 +193,22 @@ def predicted_places(
         ax.set_ylim(low - edge, high + edge)
     axes[0][0].set_ylabel("north")
     return figure
+
+
+def _limits(limits: tuple[float, float]) -> tuple[float, float]:
+    low, high = (validate.number("limits", end) for end in _pair("limits", limits))
+    if low >= high:
+        raise ValueError(f"limits is {limits}; the second number must be larger than the first.")
+    return low, high
+
+
+def _pair(name: str, value: Any) -> tuple[Any, Any]:
+    if isinstance(value, Tensor) or len(validate.sequence(name, value)) != 2:
+        raise ValueError(
+            f"{name} is {validate.SHOWN.repr(value)}; give the lowest and the highest."
+        )
+    first, second = value
+    return first, second
 
 
 def _one_legend(figure: Figure, ax: plt.Axes, columns: int) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import captions, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -28,7 +29,17 @@ def detector_dots(
     Args:
         panels: panel -> kind of unit -> attribute -> F1.
         free: panel -> attribute -> the F1 of saying yes at every token, drawn as a grey line.
+
+    Raises ValueError where a panel or an attribute has no F1, TypeError for what is no dict.
     """
+    for panel, rows in captions.named("free", free).items():
+        captions.scores(f"free, {panel}", rows, captions.named(f"free, {panel}", rows))
+    for panel, kinds in captions.named("panels", panels).items():
+        if panel not in free:
+            raise ValueError(f"free has nothing for {panel!r}; it must have every panel.")
+        for kind, values in captions.named(panel, kinds).items():
+            captions.scores(f"{kind} of {panel}", values, free[panel])
+    validate.text("title", title)
     tallest = max(len(rows) for rows in free.values())
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.3 * len(panels) + 1, 0.24 * tallest + 1.6), squeeze=False
@@ -37,7 +48,7 @@ def detector_dots(
         rows = list(free[panel])
         for y, attribute in enumerate(rows):
             ax.plot([0, free[panel][attribute]], [y, y], color="0.82", linewidth=5, zorder=1)
-        for (kind, values), color, marker in zip(kinds.items(), COLORS, MARKERS, strict=False):
+        for (kind, values), (color, marker) in zip(kinds.items(), _looks(), strict=False):
             x = [values[attribute] for attribute in rows]
             ax.plot(x, range(len(rows)), marker, color=color, label=kind, markersize=4.5)
         ax.set(title=panel, xlabel="F1 on new tokens", xlim=(0, 1.02), ylim=(len(rows) - 0.4, -0.6))
@@ -54,10 +65,18 @@ def cost_dots(
     """What each change (a row) costs a model, on a logarithmic axis; one marker per series.
 
     A dotted line stands at `line`, which the legend explains with `meaning`.
+
+    Raises ValueError where a series has nothing for a row, TypeError for what is no dict of dicts.
     """
+    first = captions.named("series", next(iter(captions.named("series", series).values())))
+    for name, costs in series.items():
+        captions.scores(name, costs, first)
+    captions.one_number("line", line)
+    validate.text("meaning", meaning)
+    validate.text("title", title)
     rows = list(next(iter(series.values())))
     figure, ax = plt.subplots(figsize=(6.8, 0.32 * len(rows) + 1.9))
-    for (name, costs), color, marker in zip(series.items(), COLORS, MARKERS, strict=False):
+    for (name, costs), (color, marker) in zip(series.items(), _looks(), strict=False):
         ax.plot([costs[row] for row in rows], range(len(rows)), marker, color=color, label=name)
     ax.axvline(line, color="0.5", linestyle=":", label=meaning)
     ax.set(xscale="log", xlabel="rise of the loss, in nats a token", title=title)
@@ -70,8 +89,14 @@ def cost_dots(
 def head_families(
     counts: Int[Tensor, "n_heads n_families"], families: Sequence[str], title: str
 ) -> Figure:
-    """How many latents of each family (a column) each head (a row) writes most of."""
-    validate.shape("counts", counts, ("n_heads", len(families)))
+    """How many latents of each family (a column) each head (a row) writes most of.
+
+    Raises ValueError for counts that do not fit, TypeError for what is no tensor and no text.
+    """
+    families = captions.texts("families", families)
+    validate.tensors("any", counts=(counts, f"n_heads {len(families)}"))
+    validate.finite("counts", counts, 0.0)
+    validate.text("title", title)
     figure, ax = plt.subplots(figsize=(0.5 * len(families) + 2, 0.42 * len(counts) + 1.9))
     ax.imshow(counts.numpy(), cmap="Blues", aspect="auto", vmax=1.4 * max(1, int(counts.max())))
     for head, row in enumerate(counts.tolist()):
@@ -88,11 +113,17 @@ def head_families(
 def source_bars(
     by_head: Float[Tensor, "n_heads n_tokens"], tokens: Sequence[str], title: str
 ) -> Figure:
-    """What each token that was looked at adds to one latent, the heads stacked in colours."""
-    validate.shape("by_head", by_head, ("n_heads", len(tokens)))
+    """What each token that was looked at adds to one latent, the heads stacked in colours.
+
+    Raises ValueError for shares that do not fit, TypeError for what is no tensor and no text.
+    """
+    tokens = captions.texts("tokens", tokens)
+    validate.tensors("floating", by_head=(by_head, f"n_heads {len(tokens)}"))
+    validate.finite("by_head", by_head)
+    validate.text("title", title)
     figure, ax = plt.subplots(figsize=(0.26 * len(tokens) + 1.5, 3.2))
     above, below = by_head.new_zeros(len(tokens)), by_head.new_zeros(len(tokens))
-    for head, (row, color) in enumerate(zip(by_head, COLORS, strict=False)):
+    for head, (row, color) in enumerate(zip(by_head, cycle(COLORS), strict=False)):
         bottom = above.where(row >= 0, below)
         ax.bar(range(len(tokens)), row, bottom=bottom, color=color, label=f"head {head}")
         above, below = above + row.clamp(min=0), below + row.clamp(max=0)
@@ -107,9 +138,20 @@ def source_bars(
 def ratio_dots(
     methods: Mapping[str, Sequence[float]], rows: Sequence[str], goal: float, title: str
 ) -> Figure:
-    """How many times as likely something became, by method, on a logarithmic axis."""
+    """How many times as likely something became, by method, on a logarithmic axis.
+
+    Raises ValueError where a method has not one number for each row, TypeError for what is none.
+    """
+    rows = captions.texts("rows", rows)
+    for method, values in captions.named("methods", methods).items():
+        if len(validate.sequence(method, values)) != len(rows):
+            raise ValueError(f"{method} has {len(values)} numbers; there are {len(rows)} rows.")
+        for row, value in zip(rows, values, strict=True):
+            captions.one_number(f"{method}, {row}", value)
+    captions.one_number("goal", goal)
+    validate.text("title", title)
     figure, ax = plt.subplots(figsize=(7.2, 0.27 * len(rows) + 1.7))
-    for (method, values), color, marker in zip(methods.items(), COLORS, MARKERS, strict=False):
+    for (method, values), (color, marker) in zip(methods.items(), _looks(), strict=False):
         ax.plot(values, range(len(rows)), marker, color=color, label=method, markersize=6)
     ax.axvline(1, color="0.3", linewidth=0.8)
     ax.axvline(goal, color="0.6", linewidth=0.8, linestyle=":")
@@ -121,6 +163,11 @@ def ratio_dots(
     ax.invert_yaxis()
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
+
+
+def _looks() -> Iterator[tuple[str, str]]:
+    """A colour and a marker for one series after the other, as many as there are."""
+    return zip(cycle(COLORS), cycle(MARKERS), strict=False)
 
 
 def _most(methods: Mapping[str, Sequence[float]]) -> float:

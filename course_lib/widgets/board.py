@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import captions, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 if TYPE_CHECKING:
@@ -45,20 +45,36 @@ def board_explorable(
         positions, depths, vectors, strengths: what the sliders say.
         start: position, depth, vector, strength, cell, and which change (0 or 1) is shown first.
 
-    Raises ValueError for shapes that do not fit, boards of other values, and a start that is none.
+    Raises ValueError for shapes that do not fit, boards of other values, and a start that is none;
+    TypeError for what is no tensor and no list of texts.
     """
+    names = captions.texts("names", names)
+    positions, depths, vectors, strengths = (
+        captions.texts(name, given)
+        for name, given in (
+            ("positions", positions), ("depths", depths), ("vectors", vectors),
+            ("strengths", strengths),
+        )
+    )  # fmt: skip
     cells = len(names)
     size = round(cells**0.5)
+    if size**2 != cells:
+        raise ValueError(f"names has {cells} cells; a board is square, such as 9 or 64.")
     validate.shape("boards", boards, (len(positions), size**2))
     for name, given in (("before", before), ("legal", legal)):
         validate.shape(name, given, (len(positions), cells))
     validate.shape("legal_after", legal_after, (len(positions), cells, 2, cells))
     sizes = (len(positions), len(depths), len(vectors), len(strengths), cells, 2)
     validate.finite("laws", validate.shape("laws", laws, (*sizes, cells)), 0.0)
-    if boards.min() < 0 or boards.max() > 2:
+    validate.finite("before", before, 0.0)
+    legal = validate.whole("legal", legal, 0, 1).bool()
+    legal_after = validate.whole("legal_after", legal_after, 0, 1).bool()
+    held = validate.finite("boards", boards)
+    if not ((held == 0) | (held == 1) | (held == 2)).all():
         raise ValueError("boards has values other than 0, 1 and 2, for mine, theirs and empty.")
-    if len(start) != 6 or not all(0 <= k < n for k, n in zip(start, sizes, strict=True)):
-        raise ValueError(f"start is {start}; it must be six places, each below those of {sizes}.")
+    start = captions.places(
+        start, "a position, a depth, a vector, a strength, a cell and a change", sizes
+    )
     packed = (laws * SCALE).round().clamp(0, 255).to(torch.uint8)
     cell, change = start[4:]
     after = legal_after[start[0], cell, change]

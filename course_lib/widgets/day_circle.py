@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import captions, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+MOST_TURNS = 1000  # of days around their circle
 
 
 def day_circle_explorable(
@@ -30,24 +32,20 @@ def day_circle_explorable(
     the step shown first.
 
     Raises ValueError for shapes that do not fit, probabilities that are none, radii that do not
-    rise from 0 or more, fewer than 3 days, and a start that is not there.
+    rise from 0 or more, fewer than 3 days, and a start that is not there; TypeError for what is
+    no tensor, number or text.
     """
+    names = captions.texts("names", names, 3)
     n = len(names)
-    if n < 3:
-        raise ValueError(f"names has {n} days; there must be at least 3.")
     validate.shape("answers", answers, (n, "n_radii", "n_steps", n))
     validate.probability("answers", answers)
     validate.finite("answers, summed over days", answers.sum(-1), 0.0, 1.0 + 1e-4)
-    validate.shape("radii", validate.finite("radii", radii, 0.0), (answers.shape[1],))
+    validate.number("frequency", frequency, -MOST_TURNS, MOST_TURNS)
+    radii = captions.table("radii", radii, (answers.shape[1],), 0.0)
     if len(radii) < 2 or (radii.diff() <= 0).any():
         raise ValueError(f"radii is {radii.tolist()}; they must rise, at least two of them.")
     sizes = answers.shape[:3]
-    if len(start) != 3 or not all(k in range(size) for k, size in zip(start, sizes, strict=True)):
-        raise ValueError(
-            f"start is {start}; it must be an offset, a radius and a step, from (0, 0, 0) to "
-            f"{tuple(size - 1 for size in sizes)}."
-        )
-    offset, radius, step = start
+    start = offset, radius, step = captions.places(start, "an offset, a radius and a step", sizes)
 
     def at(turn: float, length: float = 1.0) -> list[float]:
         angle = 2 * math.pi * turn

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from course_lib import captions
 from course_lib.superposition import mutual_coherence, welch_bound
-from course_lib.validate import finite, shape
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 SPACES = ("plane", "sphere")
@@ -25,14 +25,14 @@ def directions_explorable(
     signs, whether one look (the k largest |x·w|) and orthogonal matching pursuit name the k.
 
     Raises ValueError for shapes that do not fit each other, entries that are not finite, sizes
-    that are not 2 to 8 directions, fewer than two names, and a start outside the sliders.
+    that are not 2 to 8 directions, fewer than two names, and a start outside the sliders; TypeError
+    for what is no dict of tensors.
     """
+    captions.texts("arrangements", captions.named("arrangements", arrangements, 2))
     packings = {
-        name: _near(finite(name, shape(name, given, (2, "n_sizes", "n_max", 3))).detach().cpu())
+        name: _near(captions.table(name, given, (2, "n_sizes", "n_max", 3)))
         for name, given in arrangements.items()
     }
-    if len(packings) < 2:
-        raise ValueError(f"arrangements has {len(packings)} name(s); give at least 2.")
     first = next(iter(packings.values()))
     there = first.norm(dim=-1) > 0
     sizes = there[0].sum(dim=-1).tolist()
@@ -47,8 +47,7 @@ def directions_explorable(
         list(packings),
         [str(k + 1) for k in range(ACTIVE)],
     ]
-    if len(start) != 4 or not all(p in range(len(s)) for p, s in zip(start, shown, strict=True)):
-        raise ValueError(f"start is {start}; it must be a position of each of the four sliders.")
+    start = captions.places(start, "a position of each of the four sliders", list(map(len, shown)))
 
     space, size, kind, _ = start
     W = list(packings.values())[kind][space, size, : sizes[size]]

@@ -13,15 +13,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from numbers import Integral, Real
 
 from torch import Tensor
+
+from course_lib import captions, validate
 
 
 @dataclass(frozen=True)
 class Slider:
     """One slider: its positions are the entries of `shown`, the text beside it at each position.
 
-    Raises ValueError if there are fewer than two positions or `start` is not one of them.
+    Raises ValueError if there are fewer than two positions or `start` is not one of them, and
+    TypeError for what is no text, list or whole number.
     """
 
     label: str
@@ -29,6 +33,13 @@ class Slider:
     start: int = 0
 
     def __post_init__(self) -> None:
+        validate.text("label", self.label)
+        if isinstance(validate.sequence("shown", self.shown), Tensor) or not all(
+            isinstance(entry, (str, Real)) for entry in self.shown
+        ):
+            raise TypeError(f"slider {self.label!r}: shown holds what is no text; give texts")
+        if isinstance(self.start, bool) or not isinstance(self.start, Integral):
+            raise TypeError(f"slider {self.label!r}: start is no whole number")
         if len(self.shown) < 2:
             raise ValueError(
                 f"slider {self.label!r}: shown has {len(self.shown)} value(s); "
@@ -76,13 +87,30 @@ def explorable(
 
     script: a file of this package that defines `draw(data, positions)`, or `fill(stage, data)` if
         there are no sliders; `explorable.js` says what it returns.
-    data: anything JSON can hold; NaN and infinity raise ValueError.
+    data: anything JSON can hold.
     caption: one or two sentences under the picture.
     start_text, start_table: the start state in words and as rows of text (first row and first
         column are headings), for readers without JavaScript.
     style: a file of this package with style rules for this picture alone.
+
+    Raises ValueError for a script or style that this package does not have, NaN and infinity in
+    the data, a table without rows and texts that no file can hold; TypeError for what is no text,
+    no list of sliders, or nothing that JSON can hold.
     """
     package = files(__package__)
+    names = sorted(file.name for file in package.iterdir())
+    validate.choice("script", script, [name for name in names if name.endswith(".js")])
+    if style is not None:
+        validate.choice("style", style, [name for name in names if name.endswith(".css")])
+    for name, text in (("title", title), ("caption", caption), ("start_text", start_text)):
+        validate.text(name, text)
+    if isinstance(validate.sequence("sliders", sliders), Tensor):
+        raise TypeError("sliders is a tensor; it must be a list of sliders.")
+    for k, slider in enumerate(sliders):
+        validate.instance(f"sliders[{k}]", slider, Slider)
+    captions.named("data", data, 0)
+    rows = captions.enough("start_table", validate.items("start_table", start_table), 1)
+    rows = [captions.texts(f"start_table[{k}]", row) for k, row in enumerate(rows)]
     css, base, draw, own_css = (
         package.joinpath(name).read_text(encoding="utf-8") if name else ""
         for name in ("explorable.css", "explorable.js", script, style)
@@ -95,8 +123,11 @@ def explorable(
         numbers = json.dumps(settings, allow_nan=False, separators=(",", ":"))
     except ValueError as error:
         raise ValueError(f"data holds NaN or infinity ({error}); give finite numbers") from None
+    except (TypeError, RecursionError) as error:
+        raise TypeError(f"data holds what JSON cannot ({error}); give numbers and texts") from None
     numbers = numbers.replace("<", "\\u003c")  # no "</script>" can end the block early
-    key = hashlib.sha256("\0".join((title, caption, numbers, draw)).encode()).hexdigest()[:12]
+    text = "\0".join((title, caption, numbers, draw))
+    key = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]
     page = f"""\
 <figure class="course-explorable" data-explorable="{key}" aria-label="{html.escape(title)}">
 <style>
@@ -104,7 +135,7 @@ def explorable(
 <p class="title">{html.escape(title)}</p>
 <div class="stage">
 <p>{html.escape(start_text)}</p>
-{_table(start_table)}
+{_table(rows)}
 <p>With JavaScript on (in a notebook: run the cell), controls and a drawing stand here.</p>
 </div>
 <figcaption>{html.escape(caption)}</figcaption>
@@ -118,6 +149,10 @@ start("{key}", {"withSliders(draw)" if sliders else "fill"});
 }})();
 </script>
 </figure>"""
+    try:
+        page.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"a text of the picture cannot be stored ({error}); change it") from None
     return Explorable(html=page, text=f"{title}\n{start_text}")
 
 

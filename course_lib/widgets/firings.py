@@ -72,10 +72,10 @@ def firings(
 
     z is [docs, seq, d_sae] or [docs * seq, d_sae], dense or sparse, or `Codes`, or batches of
     these in the order of the documents. Raises ValueError for activations that are negative or
-    not finite, and where z does not fit the tokens.
+    not finite, and where z does not fit the tokens; TypeError for what holds no tensors.
     """
     (docs, seq), n_rows, sizes, parts = tokens.shape, 0, set(), []
-    for batch in [z] if isinstance(z, Tensor | Codes) else z:
+    for batch in [z] if isinstance(z, Tensor | Codes) else validate.like("z", z, "__iter__"):
         rows, latents, values, (length, d_sae) = _entries(batch, seq)
         parts.append((latents, rows + n_rows, validate.finite("z", values, 0.0).float()))
         n_rows += length
@@ -100,13 +100,25 @@ def _entries(batch: Tensor | Codes, seq: int) -> tuple[Tensor, Tensor, Tensor, t
             (pattern.batch_size, pattern.d_sae),
         )
     else:
-        wanted = ("docs", seq, "d_sae") if batch.ndim == 3 else ("docs * seq", "d_sae")
-        *lead, d_sae = validate.shape("z", batch, wanted).shape
+        *lead, d_sae = _checked(batch, seq).shape
         entries = batch.detach().to_sparse().coalesce()
         *rows, latents = entries.indices()
         row = rows[0] * seq + rows[1] if len(rows) == 2 else rows[0]
         parts, size = (row, latents, entries.values()), (lead[0] * (seq if lead[1:] else 1), d_sae)
     return *(part.detach().cpu() for part in parts), size
+
+
+def _checked(batch: Tensor, seq: int) -> Tensor:
+    """A batch of z if it is a tensor, dense or sparse, that fits the tokens; or raise."""
+    if not isinstance(batch, Tensor) or batch.is_nested or batch.dtype not in validate.DTYPES:
+        what = batch.dtype if isinstance(batch, Tensor) else type(batch).__name__
+        raise TypeError(f"z holds {what}; it must hold tensors of a common dtype, or `Codes`.")
+    if batch.is_meta:
+        raise ValueError("z is on the meta device, where it holds no numbers; move it first.")
+    if batch.ndim != 2 and (batch.ndim != 3 or batch.shape[1] != seq):
+        wanted = f"docs, {seq}" if batch.ndim == 3 else "docs * seq"
+        raise ValueError(f"z has shape {list(batch.shape)}; it must be [{wanted}, d_sae].")
+    return batch
 
 
 def top_contexts(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import captions, validate
 from course_lib.data.sequences import NONE
 from course_lib.sae.codes import Codes
 from course_lib.widgets import firings as firing
@@ -54,6 +54,11 @@ def latent_dashboard(
     Raises:
         TypeError, ValueError: naming the argument, its value and what is allowed.
     """
+    validate.text("sae_name", sae_name)
+    vocabulary, labels = (
+        captions.texts("vocabulary", vocabulary, 2),
+        captions.texts("labels", labels),
+    )
     tokens = _indices(tokens, len(vocabulary))
     fired = firing.firings(z, tokens)
     d_sae = fired.d_sae
@@ -136,11 +141,13 @@ def extremes(
 
 def _indices(tokens: Tensor, d_vocab: int) -> Tensor:
     validate.shape("tokens", tokens, ("docs", "seq"))
-    if tokens.is_floating_point() or tokens.dtype == torch.bool or not tokens.numel():
+    real = tokens.is_floating_point() or tokens.is_complex()
+    if real or tokens.dtype == torch.bool or not tokens.numel():
         raise TypeError(
             f"tokens has dtype {tokens.dtype} and {tokens.numel()} entries; "
             "it must hold whole numbers, and one at least."
         )
+    validate.plain("tokens", tokens)
     low, high = (int(end) for end in tokens.aminmax())
     if low < NONE or high >= d_vocab:
         raise ValueError(

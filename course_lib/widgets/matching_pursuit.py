@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import captions, validate
 from course_lib.data import tree_names
 from course_lib.data.hierarchy import as_tree
 from course_lib.sae import MatchingPursuitSAE, Pursuit
@@ -34,28 +34,28 @@ def matching_pursuit_explorable(
     Raises ValueError for shapes that do not fit each other, numbers that are not finite and a start
     that is not there; TypeError for what is no tensor.
     """
-    planted = validate.shape("planted", validate.finite("planted", planted), ("n_features", "d_in"))
-    n_features = len(planted)
+    planted = captions.table("planted", planted, ("n_features", "d_in")).float()
+    n_features = len(captions.enough("planted", planted, 2))
     tree = as_tree(parent)
     validate.shape("parent", tree, (n_features,))
-    features = validate.finite("features", features, 0.0)
-    validate.shape("features", features, ("n_inputs", n_features))
+    features = captions.table("features", features, ("n_inputs", n_features), 0.0).float()
     validate.positive_int("steps", steps)
+    captions.texts("dictionaries", captions.named("dictionaries", dictionaries))
     sizes = len(features), len(dictionaries), steps + 1
-    if len(start) != 3 or not all(k in range(size) for k, size in zip(start, sizes, strict=True)):
-        raise ValueError(
-            f"start is {start}; it must be an input, a dictionary and a step, from (0, 0, 0) to "
-            f"({sizes[0] - 1}, {sizes[1] - 1}, {sizes[2] - 1})."
-        )
+    start = captions.places(start, "an input, a dictionary and a step", sizes)
     names = tree_names(tree)
     shown = [[i for i, f in enumerate(row) if f > 0] for row in features.tolist()]
     planes = [_plane(on, tree.tolist()) for on in shown]
     bases = torch.stack([_basis(planted[list(plane)]) for plane in planes])
     x = features @ planted
     traces = []
-    for name, (W, b) in dictionaries.items():
-        validate.shape(name, validate.finite(name, W), planted.shape)
-        validate.shape(name, validate.finite(name, b), planted.shape[1:])
+    for name, pair in dictionaries.items():
+        if len(validate.items(name, pair)) != 2:
+            raise ValueError(f"{name} has {len(pair)} entries; it must be a pair (W, b).")
+        W, b = (
+            captions.table(name, given, axes).float()
+            for given, axes in zip(pair, (planted.shape, planted.shape[1:]), strict=True)
+        )
         traces.append(_trace(W, b, x, bases, steps))
     data = {
         "names": names,

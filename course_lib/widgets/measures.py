@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from course_lib.validate import finite, shape
+from course_lib import captions, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 
@@ -29,22 +29,17 @@ def measures_explorable(
     Raises ValueError for shapes that do not fit each other, numbers that are not finite or
     negative, and a start that is no position; TypeError for what is no tensor.
     """
-    p = finite("probabilities", probabilities, 0.0, 1.0)
-    shape("probabilities", p, ("n_p",))
-    truth = finite("stored", shape("stored", stored, (len(p), "n_sizes", "n_seeds")), 0.0)
+    validate.positive_int("d_hidden", d_hidden)
+    p = captions.table("probabilities", probabilities, ("n_p",), 0.0, 1.0)
+    for k, ratio in enumerate(validate.sequence("per_dimension", per_dimension)):
+        validate.number(f"per_dimension[{k}]", ratio, 0.0)
+    truth = captions.table("stored", stored, (len(p), "n_sizes", "n_seeds"), 0.0)
     full = (len(per_dimension), *truth.shape)
-    tables = {
-        name: finite(name, shape(name, values, full), 0.0).detach().cpu()
-        for name, values in measured.items()
-    }
-    error = finite("fvu", shape("fvu", fvu, full), 0.0).detach().cpu()
+    captions.texts("measured", captions.named("measured", measured))
+    tables = {name: captions.table(name, values, full, 0.0) for name, values in measured.items()}
+    error = captions.table("fvu", fvu, full, 0.0)
     sizes = (len(p), len(per_dimension))
-    if len(start) != 2 or not all(k in range(size) for k, size in zip(start, sizes, strict=True)):
-        raise ValueError(
-            f"start is {start}; it must be a pair of positions, from (0, 0) to "
-            f"({sizes[0] - 1}, {sizes[1] - 1})."
-        )
-    density, dictionary = start
+    density, dictionary = captions.places(start, "a pair of positions", sizes)
     counts = torch.stack(list(tables.values()))
     shown = [f"{q:.2g}" for q in p.tolist()]
     sizes_shown = [f"{k} ({k * d_hidden} latents)" for k in per_dimension]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import captions, validate
 from course_lib.sae.front import Front
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
@@ -33,21 +33,27 @@ def pareto_explorable(
     start: the world, the architecture and the sparsity shown first.
 
     Raises ValueError for fronts that do not fit each other or numbers that are not finite, and for
-    a start that is not there.
+    a start that is not there; TypeError for what is no dict of fronts or of tensors.
     """
-    worlds, names = list(fronts), list(next(iter(fronts.values())))
-    shape = next(iter(next(iter(fronts.values())).values())).l0.shape
-    sizes = len(worlds), len(names), shape[0]
+    worlds = captions.texts("fronts", captions.named("fronts", fronts))
+    captions.named("absorption", absorption, 0)
+    for world in worlds:
+        names = captions.texts(world, captions.named(world, fronts[world]))
+        for name, front in fronts[world].items():
+            validate.instance(f"{name} of {world}", front, Front)
+        rates = captions.named("absorption", absorption[world]) if world in absorption else names
+        if missing := [name for name in names if name not in rates]:
+            raise ValueError(f"absorption of {world} has no {missing[0]!r}; it must hold {names}.")
+    for k, l0 in enumerate(validate.sequence("true_l0", true_l0)):
+        validate.number(f"true_l0[{k}]", l0, 0.0)
     if any(list(world) != names for world in fronts.values()) or len(true_l0) != len(worlds):
         raise ValueError(
             "fronts must hold the same architectures in every world, and true_l0 one number for "
             f"each of the {len(worlds)} worlds."
         )
-    if len(start) != 3 or not all(k in range(size) for k, size in zip(start, sizes, strict=True)):
-        raise ValueError(
-            f"start is {start}; it must be a world, an architecture and a sparsity, from "
-            f"(0, 0, 0) to ({sizes[0] - 1}, {sizes[1] - 1}, {sizes[2] - 1})."
-        )
+    shape = captions.table("l0", fronts[worlds[0]][names[0]].l0, ("n_sparsities", "n_seeds")).shape
+    sizes = len(worlds), len(names), shape[0]
+    start = captions.places(start, "a world, an architecture and a sparsity", sizes)
 
     def measured(world: str, name: str, measure: str) -> list | None:
         if measure == "absorption" and world not in absorption:

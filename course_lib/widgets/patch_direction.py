@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib.validate import finite, shape
+from course_lib import captions, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 if TYPE_CHECKING:
@@ -43,18 +43,15 @@ def patch_direction_explorable(
     the page shows it computes from the model's weights.
 
     Raises ValueError for landings that do not fit, shares outside 0 to 1 or fewer than two of
-    them, and a start that is not there.
+    them, and a start that is not there; TypeError for what is no such model and no tensor.
     """
-    length = finite("landings", shape("landings", landings, ("n", 3))).norm(dim=1)
-    if len(landings) == 0 or (length == 0).any():
-        raise ValueError("landings has no rows, or a row of zeros; give directions.")
-    shares = finite("awake", torch.tensor(list(awake)), 0.0, 1.0).tolist()
+    validate.like("model", model, "effect", "w_in", "w_out")
+    landings = captions.table("landings", landings, ("n", 3))
+    if (landings == 0).all(dim=1).any():
+        raise ValueError("landings has a row of zeros; give directions.")
+    shares = captions.table("awake", awake, ("n_shares",), 0.0, 1.0).tolist()
     sizes = (len(NAMED), len(shares))
-    if len(start) != 2 or not all(k in range(size) for k, size in zip(start, sizes, strict=True)):
-        raise ValueError(
-            f"start is {start}; it must be a row of NAMED and of awake, from (0, 0) to "
-            f"{tuple(size - 1 for size in sizes)}."
-        )
+    start = captions.places(start, "a row of NAMED and of awake", sizes)
     named = torch.tensor([v for _, v in NAMED.values()]).double()
     effects = [f"{value + 0.0:.2f}" for value in model.effect(named).tolist()]
     return explorable(

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from course_lib.validate import positive_int, probability, shape
+from course_lib import captions
+from course_lib.validate import instance, positive_int, probability, shape
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 TRAINED = "trained network"
@@ -27,11 +28,15 @@ def probe_map_explorable(
     start: the concept and the view that are shown first.
 
     Raises ValueError for shapes that do not fit, scores outside [0, 1], concepts with different
-    entries, and a start that is no position.
+    entries, and a start that is no position; TypeError for what is no dict of tensors and no list
+    of texts.
     """
-    concepts = list(scores)
-    kinds = list(scores[concepts[0]]) if concepts else []
-    if not kinds or any(list(entries) != kinds for entries in scores.values()):
+    concepts = captions.texts("scores", captions.named("scores", scores))
+    for concept, entries in scores.items():
+        captions.texts(concept, captions.named(concept, entries))
+    layers, tokens = captions.texts("layers", layers), captions.texts("tokens", tokens)
+    kinds = list(scores[concepts[0]])
+    if any(list(entries) != kinds for entries in scores.values()):
         raise ValueError(f"scores has {concepts}; each concept must have the same entries.")
     if positive_int("break_at", break_at) >= len(tokens):
         raise ValueError(f"break_at is {break_at}; it must be below {len(tokens)}, the columns.")
@@ -39,17 +44,13 @@ def probe_map_explorable(
     maps = []
     for concept, entries in scores.items():
         for kind, values in entries.items():
-            shape(f"{concept}, {kind}", values, size)
-            probability(f"{concept}, {kind}", values.nan_to_num(0.5))
+            name = f"{concept}, {kind}"
+            shape(name, instance(name, values, Tensor), size)
+            probability(name, values.nan_to_num(0.5))
         maps.append([_with_gaps(values) for values in entries.values()])
     views = [[k, -1] for k in range(len(kinds))] + [[0, k] for k in range(1, len(kinds))]
     shown = [kinds[a] if b < 0 else f"{kinds[a]} minus {kinds[b]}" for a, b in views]
-    if len(start) != 2 or start[0] not in range(len(concepts)) or start[1] not in range(len(views)):
-        raise ValueError(
-            f"start is {start}; it must be a concept and a view, from (0, 0) to "
-            f"({len(concepts) - 1}, {len(views) - 1})."
-        )
-    concept, view = start
+    concept, view = captions.places(start, "a concept and a view", (len(concepts), len(views)))
     first = maps[concept][views[view][0]]
     rows = [["layer", *tokens]]
     for layer, values in reversed(list(zip(layers, first, strict=True))):

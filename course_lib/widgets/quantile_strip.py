@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import runtime, validate
+from course_lib import captions, runtime, validate
 from course_lib.sae.specificity import precision_by_decile, specificity
 from course_lib.widgets.explorable import Explorable, Slider, explorable
 
@@ -30,6 +30,9 @@ class Strip:
         values: [docs, seq], the latent's activations, 0 where it is not active.
         present: [docs, seq], whether a token has the concept.
         words: for each document its words, `seq` of them.
+
+    Raises ValueError for shapes that do not fit, values that are negative or not finite, and less
+    than ten firings; TypeError for what is no tensor, list or text.
     """
 
     concept: str
@@ -38,9 +41,13 @@ class Strip:
     words: Sequence[Sequence[str]]
 
     def __post_init__(self) -> None:
-        validate.shape("values", validate.finite("values", self.values, 0.0), ("docs", "seq"))
-        validate.shape("present", self.present, tuple(self.values.shape))
-        lengths = {len(row) for row in self.words}
+        validate.text("concept", self.concept)
+        validate.instance("values", self.values, Tensor)
+        captions.table("values", self.values, ("docs", "seq"), 0.0)
+        present = validate.whole("present", self.present, 0, 1)
+        validate.shape("present", present, tuple(self.values.shape))
+        words = validate.sequence("words", self.words)
+        lengths = {len(captions.texts(f"words[{k}]", row)) for k, row in enumerate(words)}
         if len(self.words) != len(self.values) or lengths != {self.values.shape[1]}:
             raise ValueError(
                 f"words has {len(self.words)} documents of {sorted(lengths)} words; values needs "
@@ -64,18 +71,14 @@ def quantile_strip_explorable(
         start: the latent, and the position of the second slider, shown first.
         seed: of the draw of examples.
 
-    Raises ValueError for one strip alone and for a start that is no position.
+    Raises ValueError for one strip alone and for a start that is no position; TypeError for what
+    is no dict of strips and no seed.
     """
-    names = list(strips)
-    if len(names) < 2:
-        raise ValueError(f"strips has {names}; give two latents at least.")
-    if len(start) != 2 or start[0] not in range(len(names)) or start[1] not in range(10):
-        raise ValueError(
-            f"start is {start}; it must be a latent and a position, from (0, 0) to "
-            f"({len(names) - 1}, 9)."
-        )
+    names = captions.texts("strips", captions.named("strips", strips, 2), 2)
+    for name, strip in strips.items():
+        validate.instance(f"strips[{name!r}]", strip, Strip)
+    latent, top = captions.places(start, "a latent and a position", (len(names), 10))
     latents = [{"name": name, **_data(strip, seed)} for name, strip in strips.items()]
-    latent, top = start
     first = latents[latent]
     concept = first["concept"]
     kept = f"{first['precision'][top]:.0%} of what counts is {concept}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from course_lib.validate import finite, shape
+from course_lib import captions
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 
@@ -30,24 +30,19 @@ def sae_encoder_explorable(
     magnitudes, a feature that is never on or never off, and a start that is no position; TypeError
     for what is no tensor.
     """
-    planted = finite("planted", shape("planted", planted, ("n_inputs",)), 0.0).detach().cpu()
+    planted = captions.table("planted", planted, ("n_inputs",), 0.0)
     on = planted > 0
     if on.all() or not on.any():
         raise ValueError(
             f"planted has {int(on.sum())} of {len(on)} inputs with the feature on; the picture "
             "needs inputs with it and without it."
         )
-    coefficients = finite("l1_coefficients", l1_coefficients, 0.0)
-    shape("l1_coefficients", coefficients, ("n_lambda",))
-    shifts = shape("bias_shifts", finite("bias_shifts", bias_shifts), ("n_shift",))
+    coefficients = captions.table("l1_coefficients", l1_coefficients, ("n_lambda",), 0.0)
+    shifts = captions.table("bias_shifts", bias_shifts, ("n_shift",))
     sizes = (len(coefficients), len(shifts))
-    pre = finite("pre", shape("pre", pre, (sizes[0], len(on)))).detach().cpu()
-    line = finite("line", shape("line", line, (sizes[0], 2))).detach().cpu()
-    if len(start) != 2 or not all(k in range(size) for k, size in zip(start, sizes, strict=True)):
-        raise ValueError(
-            f"start is {start}; it must be a pair of positions, from (0, 0) to "
-            f"({sizes[0] - 1}, {sizes[1] - 1})."
-        )
+    pre = captions.table("pre", pre, (sizes[0], len(on)))
+    line = captions.table("line", line, (sizes[0], 2))
+    start = captions.places(start, "a pair of positions", sizes)
     shown = [f"{value:.3g}" for value in coefficients.tolist()]
     shown_shifts = ["as trained" if s == 0 else f"{s:+.2f}" for s in shifts.tolist()]
     active = pre + shifts[start[1]] > 0

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from course_lib import captions, validate
 from course_lib.superposition import (
     REPRESENTED_NORM,
     fit_power_law,
@@ -12,7 +13,6 @@ from course_lib.superposition import (
     represented_fraction,
     unrepresented_mass,
 )
-from course_lib.validate import finite, probability, shape
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 N_RANKS = 60
@@ -37,20 +37,25 @@ def scaling_law_explorable(
     `start` is the law, the decay and the size shown first.
 
     Raises ValueError for shapes that do not fit each other, numbers that are not finite or out of
-    range, and a start outside the grid.
+    range, and a start outside the grid; TypeError for what is no number, text or tensor.
     """
+    laws = captions.texts("laws", laws)
+    for k, decay in enumerate(validate.sequence("decays", decays)):
+        validate.number(f"decays[{k}]", decay)
+    for k, size in enumerate(validate.sequence("sizes", sizes)):
+        validate.positive_int(f"sizes[{k}]", size)
+    validate.number("second_moment", second_moment, 0.0)
     grid = (len(laws), len(decays), len(sizes))
-    shape("loss", finite("loss", loss, 0.0), grid)
-    n = shape("p", probability("p", p), (grid[0], "n_features")).shape[1]
-    if len(W) != len(sizes):
+    loss = captions.table("loss", loss, grid, 0.0)
+    p = captions.table("p", p, (grid[0], "n_features"), 0.0, 1.0)
+    n = p.shape[1]
+    if len(validate.sequence("W", W)) != len(sizes):
         raise ValueError(f"W holds {len(W)} tensors; it must hold one per size, {len(sizes)}.")
-    for m, weights in zip(sizes, W, strict=True):
-        shape(f"W at size {m}", finite(f"W at size {m}", weights), (*grid[:2], n, m))
-    if len(start) != 3 or not all(k in range(size) for k, size in zip(start, grid, strict=True)):
-        raise ValueError(
-            f"start is {start}; it must be a law, a decay and a size, from (0, 0, 0) to "
-            f"({grid[0] - 1}, {grid[1] - 1}, {grid[2] - 1})."
-        )
+    W = [
+        captions.table(f"W at size {m}", weights, (*grid[:2], n, m))
+        for m, weights in zip(sizes, W, strict=True)
+    ]
+    start = captions.places(start, "a law, a decay and a size", grid)
 
     def by_size(measure) -> Tensor:
         return torch.stack([measure(weights) for weights in W], dim=-1)

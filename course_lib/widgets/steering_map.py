@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from course_lib.validate import finite, probability, shape
+from course_lib import captions, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 ROUNDING = 1e-4  # how far below 0 a KL of equal distributions may come out
@@ -39,25 +39,38 @@ def steering_map_explorable(
     start: vector, view, layer and strength that are shown first.
 
     Raises ValueError for vectors or shapes that do not fit, values that are not finite, a negative
-    KL, a share outside [0, 1], and a start that is no position.
+    KL, a share outside [0, 1], and a start that is no position; TypeError for what is no dict of
+    tensors, no text and no number.
     """
-    vectors, size = list(effect), (len(layers), len(strengths))
+    vectors = captions.texts("effect", captions.named("effect", effect))
+    layers, strengths = (
+        captions.texts("layers", layers),
+        captions.texts("strengths", strengths),
+    )
+    shows, opposes = captions.texts("shows", shows, 0), captions.texts("opposes", opposes, 0)
+    validate.text("prompt", prompt)
+    validate.text("before", before)
+    validate.number("budget", budget, 0.0)
+    size = (len(layers), len(strengths))
     for name, given in (("kl", kl), ("forbidden", forbidden), ("texts", texts)):
-        if list(given) != vectors:
+        if list(captions.named(name, given)) != vectors:
             raise ValueError(f"{name} has the vectors {list(given)}; effect has {vectors}.")
     for vector in vectors:
-        for name, given in (("effect", effect), ("kl", kl), ("forbidden", forbidden)):
-            shape(f"{name}, {vector}", given[vector], size)
-        finite(f"effect, {vector}", effect[vector])
-        finite(f"kl, {vector}", kl[vector], low=-ROUNDING)
-        probability(f"forbidden, {vector}", forbidden[vector])
-        if (len(texts[vector]), *{len(row) for row in texts[vector]}) != size:
+        for name, given, limits in (
+            ("effect", effect, ()),
+            ("kl", kl, (-ROUNDING,)),
+            ("forbidden", forbidden, (0.0, 1.0)),
+        ):
+            validate.instance(f"{name}, {vector}", given[vector], Tensor)
+            captions.table(f"{name}, {vector}", given[vector], size, *limits)
+        rows = validate.items(f"texts, {vector}", texts[vector])
+        told = [captions.texts(f"texts, {vector}", row) for row in rows]
+        if (len(told), *{len(row) for row in told}) != size:
             raise ValueError(f"texts, {vector} must have {size[0]} rows of {size[1]} texts.")
     limits = (len(vectors), len(VIEWS), *size)
-    if len(start) != 4 or any(at not in range(n) for at, n in zip(start, limits, strict=True)):
-        last = tuple(n - 1 for n in limits)
-        raise ValueError(f"start is {start}; it must be a position, from (0, 0, 0, 0) to {last}.")
-    first, _, layer, strength = start
+    start = first, _, layer, strength = captions.places(
+        start, "a vector, a view, a layer and a strength", limits
+    )
     vector = vectors[first]
     rows = [["layer", *strengths]]
     for name, values in reversed(list(zip(layers, effect[vector].tolist(), strict=True))):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import captions
 from course_lib.superposition import GaussianMixtureScore, signal
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
@@ -25,22 +25,18 @@ def superdiff_explorable(
     `start` is the time, the way and the widths shown first.
 
     Raises ValueError for shapes that do not fit each other, numbers that are not finite or out of
-    range, and a start that is not there.
+    range, and a start that is not there; TypeError for what is no tensor, number or text.
     """
-    times_tensor = validate.finite("times", times, 0.0, 1.0)
-    widths = validate.shape("stds", validate.finite("stds", stds, 0.0), ("n_widths", 2))
-    validate.shape("means", validate.finite("means", means), (2, "n_components", 2))
+    times_tensor = captions.table("times", times, ("n_times",), 0.0, 1.0)
+    widths = captions.table("stds", stds, ("n_widths", 2), 0.0)
+    means = captions.table("means", means, (2, "n_components", 2))
+    ways = captions.texts("ways", ways)
     sizes = (len(times_tensor), len(ways), len(widths))
     expected = (sizes[2], sizes[1], sizes[0], "n_points", 2)
-    validate.shape("paths", validate.finite("paths", paths), expected)
-    if len(start) != 3 or not all(k in range(size) for k, size in zip(start, sizes, strict=True)):
-        raise ValueError(
-            f"start is {start}; it must be a time, a way and widths, from (0, 0, 0) to "
-            f"({sizes[0] - 1}, {sizes[1] - 1}, {sizes[2] - 1})."
-        )
+    paths = captions.table("paths", paths, expected)
+    t, way, width = captions.places(start, "a time, a way and widths", sizes)
     shown_times = [f"t = {t:.2f}" for t in times_tensor.tolist()]
     shown_widths = [f"{a:.2g} and {b:.2g}" for a, b in widths.tolist()]
-    t, way, width = start
     cloud, time = paths[width, way, t], times_tensor[t].item()
     models = [
         GaussianMixtureScore(centres, std)

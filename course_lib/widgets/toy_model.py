@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from course_lib import captions
 from course_lib.superposition import REPRESENTED_NORM
-from course_lib.validate import finite, probability, shape
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
+
+MOST = 1e6  # of a weight: its square must not overflow
 
 
 def toy_model_explorable(
@@ -34,22 +36,18 @@ def toy_model_explorable(
     Raises ValueError for shapes that do not fit each other, numbers that are not finite or out of
     range, and a start outside the grid; TypeError for what is no tensor.
     """
-    p = shape("probabilities", probability("probabilities", probabilities), ("n_probability",))
-    decays = finite("importance_decays", importance_decays, 0.0, 1.0)
-    shape("importance_decays", decays, ("n_decay",))
+    p = captions.table("probabilities", probabilities, ("n_probability",), 0.0, 1.0)
+    decays = captions.table("importance_decays", importance_decays, ("n_decay",), 0.0, 1.0)
     grid = (len(p), len(decays))
-    W = finite("W", shape("W", W, (*grid, "n_features", 2))).detach().cpu()
+    W = captions.table("W", W, (*grid, "n_features", 2), -MOST, MOST)
+    W = W.float() if W.dtype in (torch.float16, torch.bfloat16) else W  # for svd
     n_features = W.shape[2]
-    b_dec = finite("b_dec", shape("b_dec", b_dec, (*grid, n_features))).detach().cpu()
+    b_dec = captions.table("b_dec", b_dec, (*grid, n_features))
     if not 2 <= n_features <= 6:
         raise ValueError(f"W has {n_features} feature(s); this picture is drawn for 2 to 6.")
     if loss is not None:
-        loss = finite("loss", shape("loss", loss, grid), 0.0)
-    if len(start) != 2 or not all(k in range(size) for k, size in zip(start, grid, strict=True)):
-        raise ValueError(
-            f"start is {start}; it must be a cell of the grid, "
-            f"from (0, 0) to ({grid[0] - 1}, {grid[1] - 1})."
-        )
+        loss = captions.table("loss", loss, grid, 0.0)
+    start = captions.places(start, "a cell of the grid", grid)
 
     importance = decays[:, None] ** torch.arange(n_features)
     data = {

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from course_lib import validate
+from course_lib import captions, validate
 from course_lib.widgets import front_end
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Trainer(Protocol):
 class Setting:
     """Something to change before training: its label, its values, and the place of the first.
 
-    Raises ValueError if there are fewer than two values or `start` is not the place of one.
+    Raises ValueError if there are fewer than two values or `start` is not the place of one, and
+    TypeError for a label that is no text or values that are no list.
     """
 
     label: str
@@ -49,12 +50,13 @@ class Setting:
     start: int = 0
 
     def __post_init__(self) -> None:
-        if len(self.values) < 2:
+        validate.text("label", self.label)
+        if len(validate.sequence("values", self.values)) < 2:
             raise ValueError(
                 f"setting {self.label!r}: values has {len(self.values)} entry or none; "
                 "give at least 2, or drop the setting"
             )
-        if self.start not in range(len(self.values)):
+        if validate.positive_int("start", self.start, 0) >= len(self.values):
             raise ValueError(
                 f"setting {self.label!r}: start = {self.start} is not a place in values; "
                 f"give an integer from 0 to {len(self.values) - 1}"
@@ -82,13 +84,21 @@ def watch(
         title: what the picture shows, in words; read to those who do not see it.
         frames: pictures from the first step to the last; *Stop* waits for the next at most.
 
-    Raises what `fresh` and `draw` raise at the start; later errors are shown under the buttons.
+    Raises TypeError for what is no function, text or `Setting`, and what `fresh` and `draw` raise
+    at the start; later errors are shown under the buttons.
     """
     validate.positive_int("frames", frames)
+    validate.function("fresh", fresh)
+    validate.function("draw", draw)
+    validate.text("title", title)
+    for name, setting in captions.named("settings", settings, 0).items():
+        validate.instance(
+            f"settings[{validate.text('a name of settings', name)!r}]", setting, Setting
+        )
     if front_end.live():
         return Watch(fresh, draw, settings, title, frames)
     trainer = fresh(**{name: setting.values[setting.start] for name, setting in settings.items()})
-    trainer.fit()
+    validate.like("what fresh returned", trainer, "step", "steps", "fit").fit()
     return Still(_png(draw(trainer)))
 
 
@@ -257,6 +267,7 @@ def _png(figure: Figure) -> bytes:
     """The figure as a file; it is closed, so that the notebook does not show it once more."""
     from matplotlib import pyplot as plt
 
+    validate.like("what draw returned", figure, "savefig")
     content = io.BytesIO()
     figure.savefig(content, format="png")
     plt.close(figure)

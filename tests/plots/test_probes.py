@@ -85,3 +85,48 @@ def test_arrows_lead_from_held_out_places_to_where_they_are_put():
     assert ax.lines[0].get_xydata().tolist() == [[0, 0]]
     with pytest.raises(ValueError, match="p has shape"):
         probes.predicted_places(truth, {"p": (predicted[:1], held_out)})
+
+
+def test_a_seventh_series_is_drawn_too():
+    series = {f"s{k}": {"a": 0.1 * k} for k in range(9)}
+    figure = probes.score_dots({"p": series}, "accuracy")
+    assert len(figure.axes[0].lines) == 9
+
+
+@pytest.mark.parametrize(
+    ("draw", "kind", "message"),
+    [
+        (lambda: probes.score_dots({}, "x"), ValueError, "panels has 0 entries"),
+        (lambda: probes.score_dots({"p": {"s": 0.5}}, "x"), TypeError, "p is of type float"),
+        (
+            lambda: probes.score_dots({"p": {"s": {"a": 1.0}, "t": {"b": 1.0}}}, "x"),
+            ValueError, "t of p has nothing for 'a'",
+        ),
+        (lambda: probes.score_dots({"p": {"s": {"a": "b"}}}, "x"), TypeError, "s of p, a is 'b'"),
+        (
+            lambda: probes.score_dots({"p": {"s": {"a": 1.0}}}, "x", limits=(1.0, 0.0)),
+            ValueError, "limits is",
+        ),
+        (
+            lambda: probes.curves([1, 2], {"p": {"s": torch.zeros(2, 1)}}, "x", "y", ticks=["1"]),
+            ValueError, "ticks has 1 names; x has 2 entries",
+        ),
+        (
+            lambda: probes.curves([1, 2], {"p": {"kind": torch.zeros(3, 1)}}, "x", "y"),
+            ValueError, r"kind has shape \[3, 1\]",
+        ),
+        (
+            lambda: probes.curves([1, 2], {"p": {"s": [0.1, 0.2]}}, "x", "y"),
+            TypeError, "s is of type list",
+        ),
+        (
+            lambda: probes.predicted_places(
+                torch.eye(3, 2), {"p": (torch.eye(2), torch.arange(3))}
+            ),
+            ValueError, "the mask of p has entries from 0 to 2",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_is_refused_by_name(draw, kind, message):
+    with pytest.raises(kind, match=message):
+        draw()

@@ -80,3 +80,45 @@ def test_ratios_have_a_line_at_one_and_at_the_goal():
     assert points(ax, "o") == [([2.0, 4.0], [0, 1])]
     assert sorted(xs[0] for xs, _ in points(ax, "None")) == [1, 3]
     assert labels(ax.get_yticklabels()) == ["x", "y"]
+
+
+def test_no_series_and_no_head_is_left_out_for_want_of_colours_and_markers():
+    many = {f"s{k}": {"row": 0.1 * (k + 1)} for k in range(9)}
+    kinds = transformer.detector_dots({"p": many}, {"p": {"row": 0.3}}, "t").legends[0]
+    assert labels(kinds.get_texts()) == list(many)
+    costs = transformer.cost_dots(many, 0.5, "floor", "t").legends[0]
+    assert labels(costs.get_texts()) == [*many, "floor"]
+    ratios = transformer.ratio_dots({name: [1.0] for name in many}, ["row"], 3.0, "t").legends[0]
+    assert labels(ratios.get_texts()) == list(many)
+    assert len(transformer.source_bars(torch.ones(9, 2), ["a", "b"], "t").axes[0].containers) == 9
+
+
+@pytest.mark.parametrize(
+    ("draw", "kind", "message"),
+    [
+        (lambda: transformer.detector_dots({"p": {}}, {"p": {}}, "t"), ValueError, "free, p has 0"),
+        (
+            lambda: transformer.detector_dots({"p": {"s": {"a": 1}}}, {"q": {"a": 1}}, "t"),
+            ValueError, "free has nothing for 'p'",
+        ),
+        (
+            lambda: transformer.cost_dots({"s": {"a": 1}, "t": {}}, 0.1, "m", "t"),
+            ValueError, "t has 0 entries",
+        ),
+        (
+            lambda: transformer.ratio_dots({"s": [1.0]}, ["a", "b"], 3.0, "t"),
+            ValueError, "s has 1 numbers; there are 2 rows",
+        ),
+        (
+            lambda: transformer.source_bars(torch.full((2, 1), torch.nan), ["a"], "t"),
+            ValueError, "by_head has 2 of 2 entries",
+        ),
+        (
+            lambda: transformer.head_families(-torch.ones(2, 1), ["a"], "t"),
+            ValueError, "counts has 2 of 2 entries",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_is_refused_by_name(draw, kind, message):
+    with pytest.raises(kind, match=message):
+        draw()

@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_refused_by_name(change, kappas, start, message):
 
 
 def test_without_a_vocabulary_there_is_nothing_to_show():
-    with pytest.raises(ValueError, match="vocabularies is empty"):
+    with pytest.raises(ValueError, match="vocabularies has 0 entries; give at least 1"):
         coordinates_explorable({}, KAPPAS)
 
 

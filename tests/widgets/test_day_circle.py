@@ -51,7 +51,7 @@ def test_the_start_is_said_in_words_and_in_a_table():
     ("change", "message"),
     [
         ({"names": NAMES[:6]}, "answers has shape"),
-        ({"names": ("a", "b")}, "names has 2 days"),
+        ({"names": ("a", "b")}, "names has 2 entries; give at least 3"),
         ({"answers": 2 * torch.ones(7, 4, 28, 7)}, "answers has 5488 of 5488"),
         ({"radii": RADII.flip(0)}, "they must rise"),
         ({"radii": RADII[:3]}, "radii has shape"),

@@ -48,7 +48,10 @@ def test_twelve_packings_of_up_to_eight_weigh_less_than_40_kilobytes():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"arrangements": {"a": torch.ones(2, 1, 3, 3)}}, r"arrangements has 1 name"),
+        (
+            {"arrangements": {"a": torch.ones(2, 1, 3, 3)}},
+            r"arrangements has 1 entries; give at least 2",
+        ),
         ({"arrangements": {"a": torch.ones(2, 3, 3), "b": torch.ones(2, 3, 3)}}, "a has shape"),
         (
             {"arrangements": {"a": torch.ones(2, 1, 3, 3), "b": torch.zeros(2, 1, 3, 3)}},

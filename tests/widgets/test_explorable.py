@@ -10,6 +10,7 @@ from course_lib.widgets import Explorable, Slider, explorable
 
 def picture(**changes: object) -> Explorable:
     arguments: dict = {
+        "script": "toy_model.js",
         "title": "A title",
         "sliders": [Slider("Size", ["small", "large"], 1)],
         "data": {"numbers": [0.125, -2, None]},
@@ -17,7 +18,7 @@ def picture(**changes: object) -> Explorable:
         "start_text": "Two numbers.",
         "start_table": [["name", "value"], ["a", "0.125"]],
     }
-    return explorable("toy_model.js", **(arguments | changes))
+    return explorable(**(arguments | changes))
 
 
 def numbers_in(html: str) -> dict:
@@ -76,6 +77,35 @@ def test_a_notebook_gets_html_and_words():
 def test_numbers_that_json_cannot_hold_are_refused(bad: float):
     with pytest.raises(ValueError, match="data holds NaN or infinity"):
         picture(data={"x": [bad]})
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (
+            {"script": "no such"},
+            ValueError,
+            r"script is 'no such'; it must be one of 'board\.js', ",
+        ),
+        ({"script": "../sae/codes.py"}, ValueError, "script is"),
+        (
+            {"style": "none.css"},
+            ValueError,
+            r"style is 'none\.css'; it must be one of 'board\.css'",
+        ),
+        ({"title": None}, TypeError, "title is of type NoneType"),
+        ({"sliders": ["Size"]}, TypeError, r"sliders\[0\] is of type str; it must be a Slider"),
+        ({"data": [1]}, TypeError, "data is of type list; it must be a dict"),
+        ({"data": {"a": object()}}, TypeError, "data holds what JSON cannot"),
+        ({"start_table": []}, ValueError, "start_table has 0 entries"),
+        ({"start_table": [["a"], []]}, ValueError, r"start_table\[1\] has 0 entries"),
+        ({"start_table": [["a", 1]]}, TypeError, r"start_table\[0\]\[1\] is of type int"),
+        ({"caption": "\ud800"}, ValueError, "a text of the picture cannot be stored"),
+    ],
+)
+def test_what_is_no_part_of_a_picture_is_refused_by_name(change, kind, message):
+    with pytest.raises(kind, match=message):
+        picture(**change)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ def front(l0, fvu, rest) -> Front:
     return Front(l0, fvu, *[rest * torch.ones_like(l0)] * 6)
 
 
+ONE = front([1.0, 2.0], [0.5, 0.2], 0.3)
+
+
 def given(**changes) -> dict:
     flat = {"A": front([1.0, 2.0], [0.5, 0.2], 0.3), "B": front([0.8, 2.5], [0.4, 0.1], 0.6)}
     tree = {"A": front([1.0, 3.0], [0.3, 0.02], 0.4), "B": front([1.5, 2.5], [0.4, 0.05], 0.7)}
@@ -60,6 +63,11 @@ def test_seven_architectures_at_four_sparsities_in_two_worlds_weigh_less_than_30
     ("change", "message"),
     [
         ({"start": (2, 0, 0)}, r"from \(0, 0, 0\) to \(1, 1, 1\)"),
+        ({"absorption": {"tree": {"B": torch.ones(2, 3)}}}, "absorption of tree has no 'A'"),
+        (
+            {"fronts": {"flat": {"B": ONE}, "tree": {"A": ONE, "B": ONE}}},
+            "the same architectures in every world",
+        ),
         ({"true_l0": [1.0]}, "one number for each of the 2 worlds"),
         ({"absorption": {"tree": dict.fromkeys(NAMES, torch.ones(1, 3))}}, "absorption of A"),
         (

@@ -63,7 +63,7 @@ def test_the_start_is_said_in_words_and_in_a_table():
     [
         ({"landings": torch.ones(4, 2)}, "landings has shape"),
         ({"landings": torch.zeros(4, 3)}, "a row of zeros"),
-        ({"landings": torch.zeros(0, 3)}, "landings has no rows"),
+        ({"landings": torch.zeros(0, 3)}, r"landings has shape \[0, 3\]; no axis may be empty"),
         ({"landings": torch.full((1, 3), torch.nan)}, "landings has 3 of 3"),
         ({"awake": (0.0, 1.5)}, "awake has 1 of 2"),
         ({"awake": (0.5,)}, "give at least 2"),

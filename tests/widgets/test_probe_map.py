@@ -57,7 +57,7 @@ def test_a_map_of_six_concepts_twenty_tokens_and_four_kinds_weighs_under_50_kilo
         ({"start": (0,)}, r"start is \(0,\)"),
         ({"break_at": 4}, "break_at is 4; it must be below 4"),
         ({"layers": ["one"]}, r"known, trained network has shape \[2, 4\]"),
-        ({"scores": {}}, r"scores has \[\]"),
+        ({"scores": {}}, "scores has 0 entries; give at least 1"),
         ({"scores": {"a": {"t": TRAINED}, "b": {"u": TRAINED}}}, "the same entries"),
         ({"scores": {"a": {"t": 2 * TRAINED}}}, "a, t has 6 of 8 entries"),
     ],

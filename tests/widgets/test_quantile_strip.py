@@ -77,7 +77,10 @@ def test_a_page_of_four_latents_weighs_under_40_kilobytes():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: quantile_strip_explorable({"one": strip()}), r"strips has \['one'\]"),
+        (
+            lambda: quantile_strip_explorable({"one": strip()}),
+            "strips has 1 entries; give at least 2",
+        ),
         (lambda: quantile_strip_explorable(**given(start=(2, 0))), r"start is \(2, 0\).*\(1, 9\)"),
         (lambda: quantile_strip_explorable(**given(start=(0, 10))), r"start is \(0, 10\)"),
         (lambda: strip(words=WORDS[:3]), r"words has 3 documents of \[8\] words.*\[30, 8\]"),
