@@ -9,9 +9,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
+from course_lib import drawable, validate
 from course_lib.data.games import EMPTY
-from course_lib.plots import _check
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -32,13 +31,14 @@ def board_row(
     Args:
         boards: 0 is drawn as a black stone, 1 as a white one, 2 is empty.
     """
-    n = len(_check.labels("titles", titles))
-    boards = _check.wholes("boards", boards, (n, "cells"), 0, EMPTY)
+    titles = drawable.labels("titles", titles)
+    n = len(titles)
+    boards = drawable.wholes("boards", boards, (n, "cells"), 0, EMPTY)
     size = round(boards.shape[1] ** 0.5)
     if not boards.shape[1] == size**2 > 0:
         raise ValueError(f"boards have {boards.shape[1]} cells; a board is square, such as of 36.")
-    laws = _check.numbers("laws", laws, f"{n} {size**2}", 0.0)
-    legal = _check.wholes("legal", legal, (n, size**2), 0, 1)
+    laws = drawable.numbers("laws", laws, (n, size**2), 0.0)
+    legal = drawable.wholes("legal", legal, (n, size**2), 0, 1)
     figure, axes = plt.subplots(
         1, len(titles), figsize=(2.5 * len(titles) + 0.8, 2.9), squeeze=False
     )
@@ -78,13 +78,12 @@ def runs(
         logarithmic: whether x is.
         lines: panel -> what a dotted line says, and where it stands.
     """
-    places, words = _check.places("x", x)
+    places, words = drawable.places("x", x)
     if words and logarithmic:
         raise ValueError("x has names of places; a logarithmic axis has numbers.")
     panels = _panels(panels, len(places))
-    lines = _check.named("lines", {} if lines is None else lines, optional=True)
-    for panel, line in lines.items():
-        _line(f"lines[{panel!r}]", line)
+    lines = drawable.named("lines", {} if lines is None else lines, least=0)
+    lines = {panel: _line(f"lines[{panel!r}]", line) for panel, line in lines.items()}
     figure, axes = plt.subplots(
         1, len(panels), figsize=(3.5 * len(panels) + 1.2, 3.2), squeeze=False
     )
@@ -123,10 +122,10 @@ def exclusive_or(
     Args:
         stone, player: 0 for Black, 1 for White.
     """
-    points = _check.numbers("points", points, "n 2")
-    stone = _check.wholes("stone", stone, (len(points),), 0, 1)
-    player = _check.wholes("player", player, (len(points),), 0, 1)
-    _check.labels("axes_labels", axes_labels, 2)
+    points = drawable.numbers("points", points, ("n", 2))
+    stone = drawable.wholes("stone", stone, (len(points),), 0, 1)
+    player = drawable.wholes("player", player, (len(points),), 0, 1)
+    axes_labels = drawable.labels("axes_labels", axes_labels, 2)
     figure, ax = plt.subplots(figsize=(5.6, 3.6))
     for turn, marker in enumerate(MARKERS[:2]):
         for colour, name in enumerate(("black", "white")):
@@ -147,9 +146,9 @@ def probe_dots(
     Args:
         rows: row -> kind -> values of the runs.
     """
-    for row, values in _check.named("rows", rows).items():
-        for kind, runs_of_kind in _check.named(f"rows[{row!r}]", values, optional=True).items():
-            _check.listed(f"rows[{row!r}][{kind!r}]", runs_of_kind, gaps=True)
+    for row, values in drawable.named("rows", rows).items():
+        for kind, runs_of_kind in drawable.named(f"rows[{row!r}]", values, least=0).items():
+            drawable.listed(f"rows[{row!r}][{kind!r}]", runs_of_kind, gaps=True)
     kinds = list(dict.fromkeys(kind for row in rows.values() for kind in row))
     if len(kinds) > len(MARKERS):
         raise ValueError(f"rows have {len(kinds)} kinds; a figure can tell {len(MARKERS)} apart.")
@@ -173,16 +172,16 @@ def _panels(
     return {
         panel: {
             kind: [
-                _check.listed(f"panels[{panel!r}][{kind!r}][{k}]", row, n, gaps=True)
+                drawable.listed(f"panels[{panel!r}][{kind!r}][{k}]", row, n, gaps=True)
                 for k, row in enumerate(validate.items(f"panels[{panel!r}][{kind!r}]", rows))
             ]
-            for kind, rows in _check.named(f"panels[{panel!r}]", kinds, len(MARKERS)).items()
+            for kind, rows in drawable.named(f"panels[{panel!r}]", kinds, most=len(MARKERS)).items()
         }
-        for panel, kinds in _check.named("panels", panels).items()
+        for panel, kinds in drawable.named("panels", panels).items()
     }
 
 
-def _line(name: str, given: tuple[str, float]) -> None:
-    if len(validate.sequence(name, given)) != 2:
-        raise ValueError(f"{name} has {len(given)} entries; it must be a text and a number.")
-    _check.numbers(f"{name}[1]", given[1], "")
+def _line(name: str, given: tuple[str, float]) -> tuple[str, float]:
+    says, where = drawable.some(name, given, 2)
+    drawable.one_number(f"{name}[1]", where)
+    return says, where

@@ -10,8 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _check
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -24,9 +23,9 @@ def recovered_map(
     recovered: Float[Tensor, "rows columns"], rows: Sequence[str], columns: Sequence[str]
 ) -> Figure:
     """The share recovered by each patch: 0 is white, 1 or more, and -1 or less, are darkest."""
-    _check.labels("rows", rows)
-    _check.labels("columns", columns)
-    recovered = _check.numbers("recovered", recovered, f"{len(rows)} {len(columns)}", gaps=True)
+    rows = drawable.labels("rows", rows)
+    columns = drawable.labels("columns", columns)
+    recovered = drawable.numbers("recovered", recovered, (len(rows), len(columns)), gaps=True)
     figure, ax = plt.subplots(figsize=(2 + 0.5 * len(columns), 1.6 + 0.3 * len(rows)))
     image = ax.imshow(recovered.numpy(), cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
     ax.set_xticks(range(len(columns)), columns, rotation=60, ha="right", rotation_mode="anchor")
@@ -46,16 +45,16 @@ def landings(
     side where v3 is not negative, as v and -v are the same patch.
     """
     validate.function("effect", effect)
-    directions = _directions("directions", directions, "n 3")
-    named = _check.named("named", {} if named is None else named, optional=True)
-    named = {name: _directions(f"named[{name!r}]", one, "3") for name, one in named.items()}
+    directions = _directions("directions", directions, ("n", 3))
+    named = drawable.named("named", {} if named is None else named, least=0)
+    named = {name: _directions(f"named[{name!r}]", one, (3,)) for name, one in named.items()}
     angle = torch.linspace(-torch.pi, torch.pi, SIDE).double()
     height = torch.linspace(0, 1, SIDE).double()
     radius = (1 - height.square()).sqrt()[:, None]
     grid = torch.stack(
         [radius * angle.cos(), radius * angle.sin(), height[:, None].expand(-1, SIDE)], dim=-1
     )
-    values = _check.numbers("effect(directions)", effect(grid), f"{SIDE} {SIDE}").numpy()
+    values = drawable.numbers("effect(directions)", effect(grid), (SIDE, SIDE)).numpy()
     degrees, height = angle.rad2deg().numpy(), height.numpy()
     figure, ax = plt.subplots(figsize=(7.5, 4))
     mesh = ax.pcolormesh(degrees, height, values, cmap="PuOr_r", vmin=-2, vmax=2, shading="nearest")
@@ -72,8 +71,8 @@ def landings(
     return figure
 
 
-def _directions(name: str, given: Tensor, axes: str) -> Tensor:
-    found = _check.numbers(name, given, axes)
+def _directions(name: str, given: Tensor, axes: Sequence[int | str]) -> Tensor:
+    found = drawable.numbers(name, given, axes)
     if not found.double().norm(dim=-1).all():
         raise ValueError(f"{name} has a row of zeros; a direction has a length.")
     return found

@@ -12,8 +12,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _check
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ ROUNDED = 1 + 1e-3  # how large a cosine may be, as it is rounded
 
 def cosine_histograms(cosines: Mapping[int, Float[Tensor, " pairs"]]) -> Figure:
     """Cosines between random directions, one outline per number of dimensions."""
-    cosines = _check.by_name("cosines", cosines, "pairs", -ROUNDED, ROUNDED, most=len(COLORS))
+    cosines = drawable.by_name("cosines", cosines, ("pairs",), -ROUNDED, ROUNDED, most=len(COLORS))
     figure, ax = plt.subplots(figsize=(6.5, 3.2))
     bins = np.linspace(-1, 1, 81)
     for (d, values), color in zip(cosines.items(), COLORS, strict=False):
@@ -44,11 +43,11 @@ def packing_curves(
     d: int,
 ) -> Figure:
     """Largest |cos| of n directions in d dimensions, each seed a mark, with the bound below."""
-    sizes, n = _check.listed("sizes", sizes), len(sizes)
-    bound = _check.listed("bound", bound, n)
+    sizes, n = drawable.listed("sizes", sizes), len(sizes)
+    bound = drawable.listed("bound", bound, n)
     validate.positive_int("d", d)
-    coherence = _check.by_name(
-        "coherence", coherence, f"{n} n_seeds", 0, ROUNDED, most=len(MARKERS)
+    coherence = drawable.by_name(
+        "coherence", coherence, (n, "n_seeds"), 0, ROUNDED, most=len(MARKERS)
     )
     figure, ax = plt.subplots(figsize=(6.5, 3.8))
     for k, (name, values) in enumerate(coherence.items()):
@@ -71,11 +70,9 @@ def readout_curves(
     predicted: Mapping[str, Float[Tensor, " n_ks"]],
 ) -> Figure:
     """Share of inputs read without a mistake against the active bits: marks; lines: predicted."""
-    ks, n = _check.listed("ks", ks), len(ks)
-    measured = _check.by_name("measured", measured, f"{n}", most=len(MARKERS))
-    predicted = _check.by_name("predicted", predicted, f"{n}")
-    if missing := [name for name in measured if name not in predicted]:
-        raise ValueError(f"predicted has no entry {missing[0]!r}, which measured has.")
+    ks, n = drawable.listed("ks", ks), len(ks)
+    measured = drawable.by_name("measured", measured, (n,), most=len(MARKERS))
+    predicted = drawable.by_name("predicted", predicted, (n,), parts=measured)
     figure, ax = plt.subplots(figsize=(6.5, 3.4))
     for k, (name, share) in enumerate(measured.items()):
         ax.plot(ks, predicted[name], color=COLORS[k], lw=1.2)
@@ -95,11 +92,11 @@ def transition_map(
     lines: Mapping[str, Sequence[float]],
 ) -> Figure:
     """Share of codes read back over d/n and k/d, and what theories say as lines over d/n."""
-    x = np.asarray(_check.listed("dimensions_per_feature", dimensions_per_feature))
-    y = np.asarray(_check.listed("active_per_dimension", active_per_dimension))
-    success = _check.numbers("success", success, f"{len(y)} {len(x)}", gaps=True)
-    for name, line in _check.named("lines", lines, len(STYLES)).items():
-        _check.listed(f"lines[{name!r}]", line, len(x), gaps=True)
+    x = np.asarray(drawable.listed("dimensions_per_feature", dimensions_per_feature))
+    y = np.asarray(drawable.listed("active_per_dimension", active_per_dimension))
+    success = drawable.numbers("success", success, (len(y), len(x)), gaps=True)
+    for name, line in drawable.named("lines", lines, most=len(STYLES)).items():
+        drawable.listed(f"lines[{name!r}]", line, len(x), gaps=True)
     figure, ax = plt.subplots(figsize=(6.8, 4))
     mesh = ax.pcolormesh(x, y, success.numpy(), cmap="cividis", vmin=0, vmax=1, shading="nearest")
     outlined = {"color": "white", "path_effects": [withStroke(linewidth=4, foreground="black")]}
@@ -121,13 +118,14 @@ def surfaces(
     answers: Bool[Tensor, " n"],
 ) -> Figure:
     """Probability of yes over the unit square with a margin, and the points with their answers."""
-    outputs = _check.panels("outputs", outputs, titles, "side side")
+    outputs = drawable.each("outputs", outputs, ("side", "side"))
+    titles = drawable.labels("titles", titles, len(outputs))
     if small := [len(output) for output in outputs if len(output) < 2]:
         raise ValueError(
             f"an entry of outputs has {small[0]} point along each side; give 2 or more."
         )
-    points = _check.numbers("points", points, "n 2")
-    answers = _check.wholes("answers", answers, (len(points),), 0, 1)
+    points = drawable.numbers("points", points, ("n", 2))
+    answers = drawable.wholes("answers", answers, (len(points),), 0, 1)
     figure, axes = plt.subplots(
         1, len(outputs), figsize=(3.1 * len(outputs), 3.4), sharey=True, squeeze=False
     )
@@ -151,10 +149,11 @@ def attention_maps(
     titles: Sequence[str],
 ) -> Figure:
     """Scores of the inputs for each question, with a ring around those that decide the answer."""
-    scores = _check.panels("scores", scores, titles, "n_questions n_inputs")
+    scores = drawable.each("scores", scores, ("n_questions", "n_inputs"))
+    titles = drawable.labels("titles", titles, len(scores))
     for table in scores:
         n_questions, n_inputs = table.shape
-        triples = _check.wholes("triples", triples, (n_questions, 3), 0, n_inputs - 1)
+        triples = drawable.wholes("triples", triples, (n_questions, 3), 0, n_inputs - 1)
     figure, axes = plt.subplots(
         1, len(scores), figsize=(4.4 * len(scores), 2.9), sharey=True, squeeze=False
     )

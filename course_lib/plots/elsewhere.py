@@ -9,8 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _check
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -23,11 +22,11 @@ def winner_grids(
     """Codes as grids, a column per module and a row per cell; winners shared with the first code
     are blue, others orange."""
     validate.positive_int("n_cells", n_cells)
-    codes = validate.items("codes", codes)
-    _check.labels("titles", titles, len(codes))
+    codes = drawable.some("codes", codes)
+    titles = drawable.labels("titles", titles, len(codes))
     n_modules = len(validate.shape("codes[0]", codes[0], ("n_modules",)))
     codes = [
-        _check.wholes(f"codes[{i}]", code, (n_modules,), 0, n_cells - 1)
+        drawable.wholes(f"codes[{i}]", code, (n_modules,), 0, n_cells - 1)
         for i, code in enumerate(codes)
     ]
     first = codes[0]
@@ -55,11 +54,12 @@ def particles(
 ) -> Figure:
     """Samples in the plane, one panel per way of combining models; circles are the models' modes
     at three standard deviations, one colour per model."""
-    clouds = _check.panels("clouds", clouds, titles, "n 2")
-    means = _check.numbers("means", means, "n_models n_components 2")
+    clouds = drawable.each("clouds", clouds, ("n", 2))
+    titles = drawable.labels("titles", titles, len(clouds))
+    means = drawable.numbers("means", means, ("n_models", "n_components", 2))
     if len(means) > len(COLORS):
         raise ValueError(f"means are of {len(means)} models; there are {len(COLORS)} colours.")
-    stds = _check.listed("stds", stds, len(means), 0.0)
+    stds = drawable.listed("stds", stds, len(means), 0.0)
     figure, axes = plt.subplots(
         1, len(clouds), figsize=(2.6 * len(clouds), 3), sharex=True, sharey=True, squeeze=False
     )

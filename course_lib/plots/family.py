@@ -10,8 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _check
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -32,10 +31,10 @@ def fronts(
 
     FVU has a logarithmic axis, and `controls`, by name (l0 [k], fvu [k]), are drawn beside it.
     """
-    _check.numbers("true_l0", true_l0, "")
-    _check.named("architectures", architectures)
+    drawable.one_number("true_l0", true_l0)
+    drawable.named("architectures", architectures)
     shown = {}
-    for measure, label in _check.named("measures", measures).items():
+    for measure, label in drawable.named("measures", measures).items():
         validate.text("a key of measures", measure)
         if not validate.text(f"measures[{measure!r}]", label):
             raise ValueError(f"measures[{measure!r}] is empty; it must be a label.")
@@ -43,7 +42,7 @@ def fronts(
             name: _curve(f"architectures[{name!r}]", front, measure)
             for name, front in architectures.items()
         }
-    controls = _check.named("controls", {} if controls is None else controls, optional=True)
+    controls = drawable.named("controls", {} if controls is None else controls, least=0)
     controls = {name: _control(f"controls[{name!r}]", pair) for name, pair in controls.items()}
     figure, axes = plt.subplots(1, len(measures), figsize=(3.3 * len(measures) + 1.2, 3.5),
                                 squeeze=False)  # fmt: skip
@@ -70,8 +69,8 @@ def activity(
     active: Mapping[str, Float[Tensor, " n_counts"]], counts: Sequence[int], title: str
 ) -> Figure:
     """Mean number of active latents against the number of features that are on."""
-    counts, n = _check.listed("counts", counts), len(counts)
-    active = _check.by_name("active", active, f"{n}", gaps=True)
+    counts, n = drawable.listed("counts", counts), len(counts)
+    active = drawable.by_name("active", active, (n,), gaps=True)
     figure, ax = plt.subplots(figsize=(5.4, 3.4))
     ax.plot(counts, counts, color="0.8", lw=1, zorder=0, label="as many as there are")
     for place, (name, values) in enumerate(active.items()):
@@ -83,8 +82,8 @@ def activity(
 
 def thresholds(values: Mapping[str, Float[Tensor, " n"]], start: float, title: str) -> Figure:
     """Histograms of learnt thresholds, with the value they all started from."""
-    values = _check.by_name("values", values, "n", 0.0, most=len(COLORS))
-    _check.numbers("start", start, "")
+    values = drawable.by_name("values", values, ("n",), 0.0, most=len(COLORS))
+    drawable.one_number("start", start)
     figure, ax = plt.subplots(figsize=(5.4, 2.8))
     top = max(float(v.max()) for v in values.values())
     for place, (name, v) in enumerate(values.items()):
@@ -100,12 +99,11 @@ def dolls(
     prefixes: Mapping[str, Sequence[int]], fvu: Mapping[str, Float[Tensor, "n_prefixes n_seeds"]]
 ) -> Figure:
     """FVU of the first m latents alone."""
-    given, shown = _check.named("prefixes", prefixes), {}
-    for name, values in _check.named("fvu", fvu).items():
-        if name not in given:
-            raise ValueError(f"prefixes has no entry {name!r}, which fvu has.")
-        sizes = _check.listed(f"prefixes[{name!r}]", given[name])
-        shown[name] = _check.numbers(f"fvu[{name!r}]", values, f"{len(sizes)} n_seeds", 0.0)
+    fvu, shown = drawable.named("fvu", fvu), {}
+    prefixes = drawable.named("prefixes", prefixes, fvu)
+    for name, values in fvu.items():
+        sizes = drawable.listed(f"prefixes[{name!r}]", prefixes[name])
+        shown[name] = drawable.numbers(f"fvu[{name!r}]", values, (len(sizes), "n_seeds"), 0.0)
     figure, ax = plt.subplots(figsize=(5.4, 3.4))
     for place, (name, values) in enumerate(shown.items()):
         look = _look(place)
@@ -122,8 +120,8 @@ def absorption(
     rates: Mapping[str, Float[Tensor, "n_sparsities n_seeds"]], labels: Sequence[str], title: str
 ) -> Figure:
     """A dot per seed, one column per architecture, one colour per sparsity."""
-    n = len(_check.labels("labels", labels, most=len(MARKERS)))
-    rates = _check.by_name("rates", rates, f"{n} n_seeds", gaps=True)
+    labels = drawable.labels("labels", labels, most=len(MARKERS))
+    rates = drawable.by_name("rates", rates, (len(labels), "n_seeds"), gaps=True)
     figure, ax = plt.subplots(figsize=(6.6, 3.4))
     for place, values in enumerate(rates.values()):
         for k, (row, label) in enumerate(zip(values, labels, strict=True)):
@@ -142,9 +140,9 @@ def ranking(fvu: Mapping[str, Float[Tensor, "n_worlds n_seeds"]], worlds: Sequen
 
     Each world's values are divided by their geometric mean over the architectures.
     """
-    n = len(_check.labels("worlds", worlds))
+    worlds = drawable.labels("worlds", worlds)
     least = torch.finfo(torch.float32).tiny  # its logarithm is finite
-    fvu = _check.by_name("fvu", fvu, f"{n} n_seeds", least)
+    fvu = drawable.by_name("fvu", fvu, (len(worlds), "n_seeds"), least)
     if len({values.shape for values in fvu.values()}) > 1:
         raise ValueError("the entries of fvu are of different numbers of seeds; give equally many.")
     logs = torch.stack([values.log() for values in fvu.values()])  # [architecture, world, seed]
@@ -165,16 +163,14 @@ def ranking(fvu: Mapping[str, Float[Tensor, "n_worlds n_seeds"]], worlds: Sequen
 def _curve(name: str, front: Front, measure: str) -> tuple[Tensor, Tensor]:
     """The l0 and a measure of a front, [n_sparsities, n_seeds] both."""
     validate.like(name, front, "l0", measure)
-    l0 = _check.numbers(f"{name}.l0", front.l0, "n_sparsities n_seeds", gaps=True)
-    axes = " ".join(map(str, l0.shape))
-    return l0, _check.numbers(f"{name}.{measure}", getattr(front, measure), axes, gaps=True)
+    l0 = drawable.numbers(f"{name}.l0", front.l0, ("n_sparsities", "n_seeds"), gaps=True)
+    return l0, drawable.numbers(f"{name}.{measure}", getattr(front, measure), l0.shape, gaps=True)
 
 
 def _control(name: str, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    if len(validate.sequence(name, pair)) != 2:
-        raise ValueError(f"{name} has {len(pair)} entries; it must be the pair l0, fvu.")
-    l0 = _check.numbers(f"{name}[0]", pair[0], "k")
-    return l0, _check.numbers(f"{name}[1]", pair[1], f"{len(l0)}")
+    l0, fvu = drawable.some(name, pair, 2)
+    l0 = drawable.numbers(f"{name}[0]", l0, ("k",))
+    return l0, drawable.numbers(f"{name}[1]", fvu, (len(l0),))
 
 
 def _look(place: int) -> dict[str, str]:

@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib.plots import _check
+from course_lib import drawable
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ def cosine_tables(
     rows: Mapping[str, Mapping[str, Float[Tensor, "n n"]]], names: Sequence[str]
 ) -> Figure:
     """Heat maps of cosines: a row of panels per product, one panel per case, one scale for all."""
-    n = len(_check.labels("names", names))
+    names = drawable.labels("names", names)
+    n = len(names)
     rows = {
-        product: _check.by_name(f"rows[{product!r}]", panels, f"{n} {n}", gaps=True)
-        for product, panels in _check.named("rows", rows).items()
+        product: drawable.by_name(f"rows[{product!r}]", panels, (n, n), gaps=True)
+        for product, panels in drawable.named("rows", rows).items()
     }
     n_columns = max(len(panels) for panels in rows.values())
     for product, panels in rows.items():
@@ -61,8 +62,10 @@ def spreads(
     zero: bool = True,
 ) -> Figure:
     """The median of several runs along x for each series, with all runs between two faint lines."""
-    places, words = _check.places("x", x)
-    series = _check.by_name("series", series, f"{len(places)} n_runs", gaps=True, most=len(MARKERS))
+    places, words = drawable.places("x", x)
+    series = drawable.by_name(
+        "series", series, (len(places), "n_runs"), gaps=True, most=len(MARKERS)
+    )
     figure, ax = plt.subplots(figsize=(6.4, 3.5))
     for (name, values), color, marker in zip(series.items(), COLORS, MARKERS, strict=False):
         low, high = values.amin(1), values.amax(1)
@@ -79,7 +82,7 @@ def spreads(
 
 def dot_rows(rows: Mapping[str, Float[Tensor, " n"]], *, title: str, xlabel: str) -> Figure:
     """One row of dots for each set of numbers, at slightly different heights, and their median."""
-    rows = _check.by_name("rows", rows, "n")
+    rows = drawable.by_name("rows", rows, ("n",))
     figure, ax = plt.subplots(figsize=(6.6, 0.42 * len(rows) + 1.4))
     for y, values in enumerate(rows.values()):
         height = y + 0.5 * (torch.arange(len(values)) * 0.618 % 1 - 0.5)
@@ -101,10 +104,11 @@ def simplex_words(
     title: str,
 ) -> Figure:
     """Words in the plane of the corners of a simplex; words of no corner have `group` -1."""
-    k = len(_check.labels("names", names, most=len(MARKERS)))
-    points = _check.numbers("points", points, "n 2")
-    corners = _check.numbers("corners", corners, f"{k} 2")
-    group = _check.wholes("group", group, (len(points),), -1, k - 1)
+    names = drawable.labels("names", names, most=len(MARKERS))
+    k = len(names)
+    points = drawable.numbers("points", points, ("n", 2))
+    corners = drawable.numbers("corners", corners, (k, 2))
+    group = drawable.wholes("group", group, (len(points),), -1, k - 1)
     figure, ax = plt.subplots(figsize=(5.4, 4.2))
     ax.plot(*points[group < 0].T, "x", color="0.6", label="others", markersize=4)
     for k, (name, color, marker) in enumerate(zip(names, COLORS, MARKERS, strict=False)):

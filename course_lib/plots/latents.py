@@ -10,8 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _checks
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ WORKS = 0.8  # share of a cell's contexts from which on it is outlined
 
 def deciles(series: Mapping[str, Float[Tensor, " 10"]], label: str, title: str) -> Figure:
     """A share in each tenth of the firings of some latents, the strongest tenth on the left."""
-    series = _checks.named("series", series, (10,), empty=True)
+    series = drawable.by_name("series", series, (10,), gaps=True, least=0)
     figure, ax = plt.subplots(figsize=(6, 3.2))
     looks = zip(series.items(), cycle(COLORS), cycle(MARKERS), strict=False)
     for (name, values), color, marker in looks:
@@ -44,9 +43,9 @@ def dose_maps(
 
     Cells from 0.8 on, which work, are outlined.
     """
-    acts, groups = _checks.some("acts", acts), _checks.some("groups", groups)
-    strengths = _checks.some("strengths", _checks.scalars("strengths", strengths))
-    share = _checks.numbers("share", share, (len(acts), len(groups), len(strengths)), gaps=True)
+    acts, groups = drawable.labels("acts", acts), drawable.labels("groups", groups)
+    strengths = drawable.listed("strengths", strengths)
+    share = drawable.numbers("share", share, (len(acts), len(groups), len(strengths)), gaps=True)
     width = 1.6 + 0.36 * len(strengths) * len(groups)
     figure, axes = plt.subplots(
         1, len(groups), figsize=(width, 1.3 + 0.35 * len(acts)), sharey=True, squeeze=False
@@ -72,11 +71,11 @@ def effects(
         rows: method -> "each", the effects, and "mean", (mean, low, high).
         random: the method that the others are held against, whose mean is a dotted line.
     """
-    for method, row in _checks.mapping("rows", rows).items():
+    for method, row in drawable.named("rows", rows).items():
         name = f"rows[{method!r}]"
-        _checks.mapping(name, row, "each", "mean")
-        _checks.numbers(f"{name}['each']", row["each"], ("n",), gaps=True)
-        _checks.numbers(f"{name}['mean']", row["mean"], (3,), gaps=True)
+        drawable.named(name, row, ("each", "mean"))
+        drawable.numbers(f"{name}['each']", row["each"], ("n",), gaps=True)
+        drawable.numbers(f"{name}['mean']", row["mean"], (3,), gaps=True)
     validate.text("random", random)
     figure, ax = plt.subplots(figsize=(6.5, 1.2 + 0.42 * len(rows)))
     for place, (method, row) in enumerate(rows.items()):

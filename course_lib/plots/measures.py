@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib.plots import _checks
+from course_lib import drawable
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def against_truth(
 
     The diagonal is the truth; a line stands at the number of dimensions.
     """
-    truth = _checks.numbers("truth", truth, ("n_p", "n_sizes", "n_seeds"))
-    probability = _checks.numbers("probability", probability, (len(truth),))
-    measured = _checks.named("measured", measured, tuple(truth.shape))
-    _checks.scalar("d_hidden", d_hidden)
+    truth = drawable.numbers("truth", truth, ("n_p", "n_sizes", "n_seeds"))
+    probability = drawable.numbers("probability", probability, (len(truth),))
+    measured = drawable.by_name("measured", measured, truth.shape, gaps=True)
+    drawable.one_number("d_hidden", d_hidden)
     figure, axes = plt.subplots(
         1, len(measured), figsize=(2.5 * len(measured), 3.1), sharey=True, squeeze=False
     )
@@ -62,12 +62,14 @@ def changes(
     Axes start at zero, so that a change looks as large as it is. Panels of the same quantities
     have one legend, below.
     """
-    x = _checks.numbers("x", x, ("n_x",))
+    x = drawable.numbers("x", x, ("n_x",))
     drawn = {
-        ylabel: _checks.named(f"panels[{ylabel!r}]", lines, (len(x), "n_seeds"), empty=True)
-        for ylabel, lines in _checks.mapping("panels", panels).items()
+        ylabel: drawable.by_name(
+            f"panels[{ylabel!r}]", lines, (len(x), "n_seeds"), gaps=True, least=0
+        )
+        for ylabel, lines in drawable.named("panels", panels).items()
     }
-    titles = _checks.labels("titles", titles, "panel", len(drawn))
+    titles = drawable.labels("titles", titles, len(drawn))
     shared = len({tuple(lines) for lines in drawn.values()}) == 1
     figure, axes = plt.subplots(1, len(drawn), figsize=(2.9 * len(drawn), 2.9), squeeze=False)
     for ax, (ylabel, lines), title in zip(axes[0], drawn.items(), titles, strict=True):

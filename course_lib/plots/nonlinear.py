@@ -13,8 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _checks
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -25,8 +24,8 @@ def planes(
     points: Sequence[Float[Tensor, "_ 2"]], titles: Sequence[str], n_shown: int = 600
 ) -> Figure:
     """Points of two-dimensional features, a panel each, all on the same scale."""
-    points = _checks.each("points", points, ("points", 2), gaps=True)
-    titles = _checks.labels("titles", titles, "entry of points", len(points))
+    points = drawable.each("points", points, ("points", 2), gaps=True)
+    titles = drawable.labels("titles", titles, len(points))
     validate.positive_int("n_shown", n_shown, minimum=0)
     width = 2.3 * len(points)
     figure, axes = plt.subplots(1, len(points), figsize=(width, 2.7), sharey=True, squeeze=False)
@@ -46,15 +45,15 @@ def circles(
 
     Coordinates are those of `Circle.coordinates`: on the fitted circle they have length 1.
     """
-    places = _checks.each("places", places, ("n_places", 2))
-    names = _checks.labels("names", names, "entry of places", len(places))
+    places = drawable.each("places", places, ("n_places", 2))
+    names = drawable.some("names", names, len(places))
     names = [
-        _checks.labels(f"names[{i}]", words, f"row of places[{i}]", len(points))
+        drawable.labels(f"names[{i}]", words, len(points))
         for i, (words, points) in enumerate(zip(names, places, strict=True))
     ]
     for word in chain(*names):
         validate.text("a name of a place", word)
-    titles = _checks.labels("titles", titles, "entry of places", len(places))
+    titles = drawable.labels("titles", titles, len(places))
     figure, axes = plt.subplots(1, len(places), figsize=(3.0 * len(places), 3.2), squeeze=False)
     for ax, points, words, title in zip(axes[0], places, names, titles, strict=True):
         ax.add_patch(plt.Circle((0, 0), 1, fill=False, color="0.8"))
@@ -80,15 +79,14 @@ def success_dots(
 
     A dashed line stands at the chance of a panel where there is one.
     """
-    for name, found in _checks.mapping("panels", panels).items():
-        for method, values in _checks.mapping(f"panels[{name!r}]", found).items():
+    for name, found in drawable.named("panels", panels).items():
+        for method, values in drawable.named(f"panels[{name!r}]", found).items():
             alone = isinstance(values, Real) or getattr(values, "ndim", 1) == 0
             axes = () if alone else ("n",)
-            _checks.numbers(f"panels[{name!r}][{method!r}]", values, axes, gaps=True)
-    rows = _checks.rows("panels", panels)
-    chance = {} if chance is None else _checks.mapping("chance", chance, empty=True)
-    for name, value in chance.items():
-        _checks.scalar(f"chance[{name!r}]", value)
+            drawable.numbers(f"panels[{name!r}][{method!r}]", values, axes, gaps=True)
+    rows = drawable.rows("panels", panels)
+    chance = {} if chance is None else chance
+    drawable.by_name("chance", chance, (), least=0)
     size = (2.9 * len(panels) + 1.7, 0.34 * len(rows) + 1.2)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (name, found) in zip(axes[0], panels.items(), strict=True):
@@ -109,10 +107,10 @@ def by_place(
 ) -> Figure:
     """One panel per quantity, against the place in the sequence, a line per model."""
     drawn = {
-        title: _checks.named(f"panels[{title!r}]", lines, ("length",))
-        for title, lines in _checks.mapping("panels", panels).items()
+        title: drawable.by_name(f"panels[{title!r}]", lines, ("length",), gaps=True)
+        for title, lines in drawable.named("panels", panels).items()
     }
-    ylabels = _checks.labels("ylabels", ylabels, "panel", len(drawn))
+    ylabels = drawable.labels("ylabels", ylabels, len(drawn))
     figure, axes = plt.subplots(1, len(drawn), figsize=(3.6 * len(panels), 3.0), squeeze=False)
     for ax, (title, lines), ylabel in zip(axes[0], drawn.items(), ylabels, strict=True):
         for k, (label, values) in enumerate(lines.items()):
@@ -128,9 +126,9 @@ def agreement_lines(
     lines: Mapping[str, Float[Tensor, "n_seeds n_maps"]], maps: Sequence[str], chance: float
 ) -> Figure:
     """Interchange intervention accuracy over maps, strictest first; mean and seeds."""
-    maps = _checks.some("maps", maps)
-    lines = _checks.named("lines", lines, ("n_seeds", len(maps)), empty=True)
-    _checks.scalar("chance", chance)
+    maps = drawable.labels("maps", maps)
+    lines = drawable.by_name("lines", lines, ("n_seeds", len(maps)), gaps=True, least=0)
+    drawable.one_number("chance", chance)
     figure, ax = plt.subplots(figsize=(6.4, 3.4))
     for k, (label, values) in enumerate(lines.items()):
         style = {"color": COLORS[k // 2 % len(COLORS)], "ls": "-" if k % 2 == 0 else "--"}

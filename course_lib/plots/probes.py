@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def score_dots(
     """
     limits = _limits(limits)
     if chance is not None:
-        captions.one_number("chance", chance)
+        drawable.one_number("chance", chance)
     validate.text("xlabel", xlabel)
-    for panel, series in captions.named("panels", panels).items():
-        first = captions.named(panel, next(iter(captions.named(panel, series).values())))
+    for panel, series in drawable.named("panels", panels).items():
+        first = drawable.named(panel, next(iter(drawable.named(panel, series).values())))
         for name, scores in series.items():
-            captions.scores(f"{name} of {panel}", scores, first)
+            drawable.by_name(f"{name} of {panel}", scores, (), gaps=True, parts=first)
     rows = {panel: list(next(iter(series.values()))) for panel, series in panels.items()}
     tallest = max(len(names) for names in rows.values())
     figure, axes = plt.subplots(
@@ -73,11 +73,11 @@ def site_maps(
 
     Raises ValueError for maps that do not fit the names, TypeError for what is no dict of tensors.
     """
-    sites, positions = captions.texts("sites", sites), captions.texts("positions", positions)
+    sites, positions = drawable.texts("sites", sites), drawable.texts("positions", positions)
     low, high = _limits(limits)
     shape = (len(sites), len(positions))
     validate.text("label", label)
-    for title, values in captions.named("maps", maps).items():
+    for title, values in drawable.named("maps", maps).items():
         validate.real(title, validate.shape(title, values, shape))
     figure, axes = plt.subplots(
         1, len(maps), figsize=(0.32 * shape[1] * len(maps) + 1.9, 0.3 * shape[0] + 1.9),
@@ -112,20 +112,19 @@ def curves(
 
     Raises ValueError for values that do not fit x, TypeError for what is no dict of tensors.
     """
-    values = validate.finite("x", x)
-    n = len(captions.enough("x", validate.shape("x", values, ("n_x",)), 1))
-    if ticks is not None and len(captions.texts("ticks", ticks)) != n:
+    n = len(drawable.numbers("x", x, ("n_x",)))
+    if ticks is not None and len(ticks := drawable.texts("ticks", ticks)) != n:
         raise ValueError(f"ticks has {len(ticks)} names; x has {n} entries.")
     if chance is not None:
-        captions.one_number("chance", chance)
+        drawable.one_number("chance", chance)
     if ylim is not None:
         for end in _pair("ylim", ylim):
             if end is not None:
                 validate.number("ylim", end)
     validate.text("xlabel", xlabel)
     validate.text("ylabel", ylabel)
-    for title, series in captions.named("panels", panels).items():
-        for name, values in captions.named(title, series).items():
+    for title, series in drawable.named("panels", panels).items():
+        for name, values in drawable.named(title, series).items():
             validate.real(name, validate.shape(name, values, (n, "n_seeds")))
             if not values.is_floating_point() or not values.numel():
                 raise TypeError(f"{name} has dtype {values.dtype} and {values.numel()} entries.")
@@ -167,7 +166,7 @@ def predicted_places(
     """
     validate.tensors("floating", truth=(truth, "n 2"))
     validate.finite("truth", truth)
-    for title, pair in captions.named("panels", panels).items():
+    for title, pair in drawable.named("panels", panels).items():
         if len(validate.items(title, pair)) != 2:
             raise ValueError(f"{title} has {len(pair)} entries; it must be predictions and a mask.")
         predicted, held_out = pair

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _checks
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 from course_lib.sae.recovery import FOUND_COSINE, match
 
@@ -28,8 +27,8 @@ def seed_lines(
 ) -> None:
     """The mean over seeds as a line, every seed as a dot on it."""
     validate.instance("ax", ax, Axes)
-    x = _checks.numbers("x", x, ("n_x",))
-    values = _checks.numbers("values", values, (len(x), "n_seeds"), gaps=True)
+    x = drawable.numbers("x", x, ("n_x",))
+    values = drawable.numbers("values", values, (len(x), "n_seeds"), gaps=True)
     (drawn,) = ax.plot(x, values.mean(dim=-1), **line)
     for seed in values.T:
         ax.plot(x, seed, ".", color=drawn.get_color(), alpha=0.6, markersize=5)
@@ -46,13 +45,15 @@ def sweep(
 
     With `ticks` the axis is logarithmic and carries these alone.
     """
-    x = _checks.numbers("x", x, ("n_x",))
+    x = drawable.numbers("x", x, ("n_x",))
     drawn = {
-        ylabel: _checks.named(f"panels[{ylabel!r}]", lines, (len(x), "n_seeds"), empty=True)
-        for ylabel, lines in _checks.mapping("panels", panels).items()
+        ylabel: drawable.by_name(
+            f"panels[{ylabel!r}]", lines, (len(x), "n_seeds"), gaps=True, least=0
+        )
+        for ylabel, lines in drawable.named("panels", panels).items()
     }
-    titles = _checks.labels("titles", titles, "panel", len(drawn))
-    ticks = None if ticks is None else _checks.scalars("ticks", ticks)
+    titles = drawable.labels("titles", titles, len(drawn))
+    ticks = None if ticks is None else drawable.listed("ticks", ticks)
     figure, axes = plt.subplots(1, len(drawn), figsize=(3.3 * len(drawn), 2.9), squeeze=False)
     for ax, (ylabel, lines), title in zip(axes[0], drawn.items(), titles, strict=True):
         for name, values in lines.items():
@@ -74,9 +75,9 @@ def similarity_strip(
     threshold: float | None = None,
 ) -> Figure:
     """One row of dots per name, the mean as a bar across it; a line at `threshold`."""
-    values = _checks.named("values", values, ("n",))
+    values = drawable.by_name("values", values, ("n",), gaps=True)
     if threshold is not None:
-        _checks.scalar("threshold", threshold)
+        drawable.one_number("threshold", threshold)
     figure, ax = plt.subplots(figsize=(7, 0.42 * len(values) + 0.9))
     _strip(ax, values, title, xlabel, threshold)
     return figure
@@ -89,7 +90,7 @@ def found_features(trainer: Trainer, D: Float[Tensor, "n_features d_in"]) -> Fig
     """
     validate.like("trainer", trainer, "saes", "history", "steps")
     W_dec, history = trainer.saes[0].W_dec.detach().cpu(), trainer.history[0]
-    D = _checks.numbers("D", D, ("n_features", W_dec.shape[-1]))
+    D = drawable.numbers("D", D, ("n_features", W_dec.shape[-1]))
     pairs = [match(W, D) for W in W_dec.reshape(-1, *W_dec.shape[-2:])]
     figure, (left, *panels) = plt.subplots(1, 3, figsize=(9.5, 2.7), width_ratios=(2, 1, 1))
     rows = {
@@ -132,10 +133,9 @@ def encoder_panels(
 
     Dashed: the truth, z = a. Solid: z = a - λ/2, the best code of a feature that is alone.
     """
-    planted = _checks.numbers("planted", planted, ("batch",))
-    latents = _checks.each("latents", latents, (len(planted),))
-    _checks.labels("coefficients", coefficients, "entry of latents", len(latents))
-    coefficients = _checks.scalars("coefficients", coefficients)
+    planted = drawable.numbers("planted", planted, ("batch",))
+    latents = drawable.each("latents", latents, (len(planted),))
+    coefficients = drawable.listed("coefficients", coefficients, len(latents))
     figure, axes = plt.subplots(
         1, len(latents), figsize=(2.9 * len(latents), 2.9), sharey=True, squeeze=False
     )
@@ -158,10 +158,10 @@ def law(
     labels: tuple[str, str, str],
 ) -> Figure:
     """Predictions as lines and measurements as dots; `labels` are the title and both axes'."""
-    x = _checks.numbers("x", x, ("n_x",))
-    measured = _checks.named("measured", measured, (len(x), "n_seeds"), empty=True)
-    predicted = _checks.named("predicted", predicted, (len(x),), empty=True)
-    labels = _checks.labels("labels", labels, "of title, x and y", 3)
+    x = drawable.numbers("x", x, ("n_x",))
+    measured = drawable.by_name("measured", measured, (len(x), "n_seeds"), gaps=True, least=0)
+    predicted = drawable.by_name("predicted", predicted, (len(x),), gaps=True, least=0)
+    labels = drawable.labels("labels", labels, 3)
     figure, ax = plt.subplots(figsize=(6, 3.4))
     for style, (name, line) in zip(cycle(("-", "--", ":")), predicted.items(), strict=False):
         ax.plot(x, line, style, color="0.35", label=str(name))
@@ -179,8 +179,8 @@ def dead_bars(
     title: str,
 ) -> Figure:
     """How many latents are dead and how many features nobody found, for each way of training."""
-    dead = _checks.named("dead", dead, ("n_seeds",))
-    missing = _checks.named("missing", missing, ("n_seeds",))
+    dead = drawable.by_name("dead", dead, ("n_seeds",), gaps=True)
+    missing = drawable.by_name("missing", missing, ("n_seeds",), gaps=True)
     if dead.keys() != missing.keys():
         raise ValueError(
             f"dead has the keys {list(dead)} and missing {list(missing)}; they must be the same."
@@ -207,8 +207,8 @@ def firing_maps(
 
     Latents are ordered by the kind on which they fire most, and left out where they never do.
     """
-    rates = _checks.each("rates", rates, ("n_kinds", "n_latents"))
-    titles = _checks.labels("titles", titles, "entry of rates", len(rates))
+    rates = drawable.each("rates", rates, ("n_kinds", "n_latents"))
+    titles = drawable.labels("titles", titles, len(rates))
     validate.positive_int("group", group)
     figure, axes = plt.subplots(
         1, len(rates), figsize=(3.1 * len(rates), 3.4), sharey=True, squeeze=False
@@ -232,10 +232,10 @@ def success_curves(
     bounds: Mapping[str, float],
 ) -> Figure:
     """Share of codes read back against the number of active features; guarantees as a band."""
-    k = _checks.numbers("k", k, ("n_k",))
-    curves = _checks.named("curves", curves, (len(k),), empty=True)
-    for name, bound in _checks.mapping("bounds", bounds, empty=True).items():
-        _checks.scalar(f"bounds[{name!r}]", bound)
+    k = drawable.numbers("k", k, ("n_k",))
+    curves = drawable.by_name("curves", curves, (len(k),), gaps=True, least=0)
+    for name, bound in validate.instance("bounds", bounds, Mapping).items():
+        drawable.one_number(f"bounds[{name!r}]", bound)
     figure, ax = plt.subplots(figsize=(6.6, 3.4))
     for (name, curve), color in zip(curves.items(), cycle(COLORS), strict=False):
         ax.plot(k, curve, "o-", color=color, label=str(name))
@@ -253,7 +253,7 @@ def histograms(
     values: Mapping[str, Float[Tensor, " n"]], title: str, xlabel: str, n_bins: int = 40
 ) -> Figure:
     """One histogram over [0, 1] per name, as shares of its entries."""
-    values = _checks.named("values", values, ("n",), empty=True)
+    values = drawable.by_name("values", values, ("n",), gaps=True, least=0)
     validate.positive_int("n_bins", n_bins)
     figure, ax = plt.subplots(figsize=(6, 3.2))
     for name, entries in values.items():
@@ -271,10 +271,10 @@ def frontier(
 ) -> Figure:
     """FVU against L0 over a sweep of coefficients, one curve (mean of seeds) per name."""
     drawn = {}
-    for name, pair in _checks.mapping("curves", curves, empty=True).items():
-        l0, fvu = _checks.labels(f"curves[{name!r}]", pair, "of L0 and FVU", 2)
-        l0 = _checks.numbers(f"L0 in curves[{name!r}]", l0, ("n", "n_seeds"), gaps=True)
-        fvu = _checks.numbers(f"FVU in curves[{name!r}]", fvu, tuple(l0.shape), gaps=True)
+    for name, pair in drawable.named("curves", curves, least=0).items():
+        l0, fvu = drawable.some(f"curves[{name!r}]", pair, 2)
+        l0 = drawable.numbers(f"L0 in curves[{name!r}]", l0, ("n", "n_seeds"), gaps=True)
+        fvu = drawable.numbers(f"FVU in curves[{name!r}]", fvu, l0.shape, gaps=True)
         drawn[name] = l0, fvu
     figure, ax = plt.subplots(figsize=(5.6, 3.4))
     for name, (l0, fvu) in drawn.items():

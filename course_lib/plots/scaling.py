@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _checks
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 from course_lib.superposition import REPRESENTED_NORM, fit_power_law
 
@@ -32,10 +31,10 @@ def losses_by_size(
     """
     sizes = _sizes(sizes)
     loss = [
-        _checks.named(f"loss[{i}]", curves, ("n_seeds", len(sizes)))
-        for i, curves in enumerate(_checks.some("loss", loss))
+        drawable.by_name(f"loss[{i}]", curves, ("n_seeds", len(sizes)), gaps=True)
+        for i, curves in enumerate(drawable.some("loss", loss))
     ]
-    titles = _checks.labels("titles", titles, "entry of loss", len(loss))
+    titles = drawable.labels("titles", titles, len(loss))
     fits = [
         {name: fit_power_law(sizes, seeds.log().mean(dim=0).exp()) for name, seeds in one.items()}
         for one in loss
@@ -73,10 +72,10 @@ def against_size(
 ) -> Figure:
     """A quantity against size: mean over seeds as a line, every seed as a dot, and a reference."""
     sizes = _sizes(sizes)
-    values = _checks.named("values", values, ("n_seeds", len(sizes)), empty=True)
+    values = drawable.by_name("values", values, ("n_seeds", len(sizes)), gaps=True, least=0)
     reference = validate.finite("reference", reference)
     if reference.ndim:
-        reference = _checks.numbers("reference", reference, (len(sizes),))
+        reference = drawable.numbers("reference", reference, (len(sizes),))
     figure, ax = plt.subplots(figsize=(6.2, 3.6))
     for k, (name, seeds) in enumerate(values.items()):
         color, mark = COLORS[k % len(COLORS)], MARKS[k % len(MARKS)]
@@ -96,8 +95,8 @@ def norms_by_rank(
     W: Sequence[Float[Tensor, "n_features d_hidden"]], names: Sequence[str], title: str
 ) -> Figure:
     """The length of each row of W against the feature's rank in frequency, one colour per model."""
-    W = _checks.each("W", W, ("n_features", "d_hidden"))
-    names = _checks.labels("names", names, "entry of W", len(W))
+    W = drawable.each("W", W, ("n_features", "d_hidden"))
+    names = drawable.labels("names", names, len(W))
     figure, ax = plt.subplots(figsize=(6.2, 3.4))
     for k, (rows, name) in enumerate(zip(W, names, strict=True)):
         rank = torch.arange(1, len(rows) + 1)
@@ -116,10 +115,10 @@ def prediction(
     title: str,
 ) -> Figure:
     """Measured losses against predicted ones on logarithmic axes, with the line of equality."""
-    predicted = _checks.named("predicted", predicted, None)
-    measured = _checks.mapping("measured", measured, *predicted)
+    predicted = drawable.by_name("predicted", predicted, None, gaps=True)
+    measured = drawable.named("measured", measured, predicted)
     measured = {
-        name: _checks.numbers(f"measured[{name!r}]", measured[name], tuple(values.shape), gaps=True)
+        name: drawable.numbers(f"measured[{name!r}]", measured[name], values.shape, gaps=True)
         for name, values in predicted.items()
     }
     figure, ax = plt.subplots(figsize=(4.6, 4.2))
@@ -138,7 +137,7 @@ def prediction(
 
 def _sizes(sizes: Tensor) -> Tensor:
     """The sizes on the CPU, positive, for they stand on a logarithmic axis."""
-    sizes = _checks.numbers("sizes", sizes, ("n_sizes",))
+    sizes = drawable.numbers("sizes", sizes, ("n_sizes",))
     if sizes.min() <= 0:
         raise ValueError(f"sizes has an entry of {sizes.min():g}; every entry must be above 0.")
     return sizes

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _checks
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 from course_lib.steering.evaluation import (
     OPPOSITE,
@@ -39,7 +38,7 @@ def report(found: SteeringReport, *, kl: float | None = None) -> Figure:
     """
     validate.instance("found", found, SteeringReport)
     if kl is not None:
-        _checks.scalar("kl", kl)
+        drawable.one_number("kl", kl)
     figure, axes = plt.subplots(2, 3, figsize=(10.5, 6))
     _response(axes[0, 0], found)
     _likelihoods(axes[0, 1], found)
@@ -59,10 +58,9 @@ def strength_by_layer(
     label: str = "effect (nats)",
 ) -> Figure:
     """A map of one number over layers and strengths, with the number in each cell."""
-    values = _checks.numbers("values", values, ("n_layers", "n_strengths"))
-    layers = _checks.labels("layers", layers, "row of values", len(values))
-    strengths = _checks.labels("strengths", strengths, "column of values", values.shape[1])
-    _checks.scalars("strengths", strengths)
+    values = drawable.numbers("values", values, ("n_layers", "n_strengths"))
+    layers = drawable.labels("layers", layers, len(values))
+    strengths = drawable.listed("strengths", strengths, values.shape[1])
     figure, ax = plt.subplots(figsize=(1.6 + 0.75 * len(strengths), 1.4 + 0.45 * len(layers)))
     limit = values.abs().max().item() or 1.0
     image = ax.imshow(values.numpy(), cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
@@ -82,9 +80,9 @@ def methods(rows: Sequence[dict[str, Any]], names: Sequence[str] | None = None) 
 
     A row whose strengths were all too dear is named and has no mark.
     """
-    rows = [_method(f"rows[{i}]", row) for i, row in enumerate(_checks.some("rows", rows))]
+    rows = [_method(f"rows[{i}]", row) for i, row in enumerate(drawable.some("rows", rows))]
     names = [row["source"] for row in rows] if names is None else names
-    names = _checks.labels("names", names, "row", len(rows))
+    names = drawable.labels("names", names, len(rows))
     figure, ax = plt.subplots(figsize=(7, 1.2 + 0.4 * len(rows)))
     for place, row in enumerate(rows):
         if row["strength"] is None:
@@ -106,12 +104,11 @@ def methods(rows: Sequence[dict[str, Any]], names: Sequence[str] | None = None) 
 
 def _method(name: str, row: Any) -> dict[str, Any]:
     """A row of `compare`, which has what is drawn; else TypeError, ValueError."""
-    _checks.mapping(name, row, "source", "strength")
+    drawable.named(name, row, ("source", "strength"))
     if row["strength"] is not None:
-        _checks.mapping(name, row, "effect", "random")
-        _checks.labels(f"{name}['effect']", row["effect"], "of mean, low and high", 3)
-        _checks.scalars(f"{name}['effect']", row["effect"])
-        _checks.scalar(f"{name}['random']", row["random"])
+        drawable.named(name, row, ("effect", "random"))
+        drawable.listed(f"{name}['effect']", row["effect"], 3)
+        drawable.one_number(f"{name}['random']", row["random"])
     return row
 
 

@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import validate
-from course_lib.plots import _checks
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -27,9 +26,9 @@ def cosine_maps(
     names: Sequence[str],
 ) -> Figure:
     """Cosine of each planted direction (row) with each matched latent's (column)."""
-    names = _checks.some("names", names)
-    cosines = _checks.each("cosines", cosines, (len(names), len(names)), gaps=True)
-    titles = _checks.labels("titles", titles, "entry of cosines", len(cosines))
+    names = drawable.labels("names", names)
+    cosines = drawable.each("cosines", cosines, (len(names), len(names)), gaps=True)
+    titles = drawable.labels("titles", titles, len(cosines))
     figure, axes = plt.subplots(
         1, len(cosines), figsize=(3.3 * len(cosines), 3.6), sharey=True, squeeze=False
     )
@@ -54,14 +53,15 @@ def method_dots(
 
     A line stands at the `truth` of a quantity where there is one.
     """
-    groups = _checks.some("groups", groups)
+    groups = drawable.labels("groups", groups)
     drawn = {
-        quantity: _checks.named(f"panels[{quantity!r}]", methods, (len(groups), "n_seeds"))
-        for quantity, methods in _checks.mapping("panels", panels).items()
+        quantity: drawable.by_name(
+            f"panels[{quantity!r}]", methods, (len(groups), "n_seeds"), gaps=True
+        )
+        for quantity, methods in drawable.named("panels", panels).items()
     }
-    for quantity, value in _checks.mapping("truth", truth, empty=True).items():
-        _checks.scalar(f"truth[{quantity!r}]", value)
-    methods = _checks.rows("panels", drawn)
+    drawable.by_name("truth", truth, (), least=0)
+    methods = drawable.rows("panels", drawn)
     width = 2.1 * len(drawn) + 1.2
     height = 0.38 * len(methods) + 1.25
     figure, axes = plt.subplots(1, len(drawn), figsize=(width, height), sharey=True, squeeze=False)
@@ -101,8 +101,8 @@ def tuning(
     `settings` names the keys of a method's cells that tell its lines apart; the best is circled.
     """
     validate.text("score", score)
-    _checks.mapping("cells", cells)
-    _checks.mapping("settings", settings, *cells)
+    drawable.named("cells", cells)
+    drawable.named("settings", settings, cells)
     points = {
         method: _points(f"cells[{method!r}]", tried, score, settings[method])
         for method, tried in cells.items()
@@ -129,9 +129,9 @@ def _points(
     keys = [validate.text("a key of settings", k) for k in validate.items("settings", keys)]
     lines: dict[str, list[tuple[float, float]]] = {}
     for i, cell in enumerate(validate.items(name, tried)):
-        _checks.mapping(f"{name}[{i}]", cell, "lr", score, *keys)
-        _checks.scalar(f"{name}[{i}]['lr']", cell["lr"])
-        _checks.numbers(f"{name}[{i}][{score!r}]", cell[score], (), gaps=True)
+        drawable.named(f"{name}[{i}]", cell, ("lr", score, *keys))
+        drawable.one_number(f"{name}[{i}]['lr']", cell["lr"])
+        drawable.one_number(f"{name}[{i}][{score!r}]", cell[score], gaps=True)
         label = ", ".join(str(cell[key]) for key in keys)
         lines.setdefault(label, []).append((cell["lr"], cell[score]))
     return lines
@@ -144,9 +144,9 @@ def view_scatter(
 
     Latents of a split dictionary lie on the axes, those that serve both views on the diagonal.
     """
-    means = _checks.each("means", means, (2, "d_sae"))
-    titles = _checks.labels("titles", titles, "entry of means", len(means))
-    views = _checks.labels("views", views, "row of means", 2)
+    means = drawable.each("means", means, (2, "d_sae"))
+    titles = drawable.labels("titles", titles, len(means))
+    views = drawable.labels("views", views, 2)
     top = 1.08 * float(torch.cat([mean.flatten() for mean in means]).max())
     figure, axes = plt.subplots(1, len(means), figsize=(2.7 * len(means), 2.9), squeeze=False)
     for ax, mean, title in zip(axes[0], means, titles, strict=True):
@@ -162,17 +162,12 @@ def on_grids(
     functions: Mapping[str, Sequence[Float[Tensor, " n_points"]]], titles: Sequence[str]
 ) -> Figure:
     """Functions on the circle, one panel per grid, one line per name; the first is the truth."""
-    _checks.mapping("functions", functions)
-    if len(functions) > 3:
-        raise ValueError(
-            f"functions has {len(functions)} entries; it may have 3, a style for each."
-        )
     drawn = {
-        name: _checks.each(f"functions[{name!r}]", lines, ("n_points",), gaps=True)
-        for name, lines in functions.items()
+        name: drawable.each(f"functions[{name!r}]", lines, ("n_points",), gaps=True)
+        for name, lines in drawable.named("functions", functions, most=3).items()
     }
     for lines in drawn.values():
-        titles = _checks.labels("titles", titles, "grid of each function", len(lines))
+        titles = drawable.labels("titles", titles, len(lines))
     figure, axes = plt.subplots(
         1, len(titles), figsize=(3.3 * len(titles), 2.7), sharey=True, squeeze=False
     )

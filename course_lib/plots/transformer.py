@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.plots.style import COLORS
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ def detector_dots(
 
     Raises ValueError where a panel or an attribute has no F1, TypeError for what is no dict.
     """
-    for panel, rows in captions.named("free", free).items():
-        captions.scores(f"free, {panel}", rows, captions.named(f"free, {panel}", rows))
-    for panel, kinds in captions.named("panels", panels).items():
+    for panel, rows in drawable.named("free", free).items():
+        drawable.by_name(f"free, {panel}", rows, (), gaps=True)
+    for panel, kinds in drawable.named("panels", panels).items():
         if panel not in free:
             raise ValueError(f"free has nothing for {panel!r}; it must have every panel.")
-        for kind, values in captions.named(panel, kinds).items():
-            captions.scores(f"{kind} of {panel}", values, free[panel])
+        for kind, values in drawable.named(panel, kinds).items():
+            drawable.by_name(f"{kind} of {panel}", values, (), gaps=True, parts=free[panel])
     validate.text("title", title)
     tallest = max(len(rows) for rows in free.values())
     figure, axes = plt.subplots(
@@ -68,10 +68,10 @@ def cost_dots(
 
     Raises ValueError where a series has nothing for a row, TypeError for what is no dict of dicts.
     """
-    first = captions.named("series", next(iter(captions.named("series", series).values())))
+    first = drawable.named("series", next(iter(drawable.named("series", series).values())))
     for name, costs in series.items():
-        captions.scores(name, costs, first)
-    captions.one_number("line", line)
+        drawable.by_name(name, costs, (), gaps=True, parts=first)
+    drawable.one_number("line", line)
     validate.text("meaning", meaning)
     validate.text("title", title)
     rows = list(next(iter(series.values())))
@@ -93,7 +93,7 @@ def head_families(
 
     Raises ValueError for counts that do not fit, TypeError for what is no tensor and no text.
     """
-    families = captions.texts("families", families)
+    families = drawable.texts("families", families)
     validate.tensors("any", counts=(counts, f"n_heads {len(families)}"))
     validate.finite("counts", counts, 0.0)
     validate.text("title", title)
@@ -117,7 +117,7 @@ def source_bars(
 
     Raises ValueError for shares that do not fit, TypeError for what is no tensor and no text.
     """
-    tokens = captions.texts("tokens", tokens)
+    tokens = drawable.texts("tokens", tokens)
     validate.tensors("floating", by_head=(by_head, f"n_heads {len(tokens)}"))
     validate.finite("by_head", by_head)
     validate.text("title", title)
@@ -142,13 +142,10 @@ def ratio_dots(
 
     Raises ValueError where a method has not one number for each row, TypeError for what is none.
     """
-    rows = captions.texts("rows", rows)
-    for method, values in captions.named("methods", methods).items():
-        if len(validate.sequence(method, values)) != len(rows):
-            raise ValueError(f"{method} has {len(values)} numbers; there are {len(rows)} rows.")
-        for row, value in zip(rows, values, strict=True):
-            captions.one_number(f"{method}, {row}", value)
-    captions.one_number("goal", goal)
+    rows = drawable.texts("rows", rows)
+    for method, values in drawable.named("methods", methods).items():
+        drawable.listed(method, values, len(rows), gaps=True)
+    drawable.one_number("goal", goal)
     validate.text("title", title)
     figure, ax = plt.subplots(figsize=(7.2, 0.27 * len(rows) + 1.7))
     for (method, values), (color, marker) in zip(methods.items(), _looks(), strict=False):

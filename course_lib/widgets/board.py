@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def board_explorable(
     Raises ValueError for shapes that do not fit, boards of other values, and a start that is none;
     TypeError for what is no tensor and no list of texts.
     """
-    names = captions.texts("names", names)
+    names = drawable.texts("names", names)
     positions, depths, vectors, strengths = (
-        captions.texts(name, given)
+        drawable.texts(name, given)
         for name, given in (
             ("positions", positions), ("depths", depths), ("vectors", vectors),
             ("strengths", strengths),
@@ -72,7 +72,7 @@ def board_explorable(
     held = validate.finite("boards", boards)
     if not ((held == 0) | (held == 1) | (held == 2)).all():
         raise ValueError("boards has values other than 0, 1 and 2, for mine, theirs and empty.")
-    start = captions.places(
+    start = drawable.start(
         start, "a position, a depth, a vector, a strength, a cell and a change", sizes
     )
     packed = (laws * SCALE).round().clamp(0, 255).to(torch.uint8)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 
@@ -38,17 +38,17 @@ def coordinates_explorable(
     Raises ValueError for no vocabulary, shapes that do not fit each other, numbers that are not
     finite, and a start that is no position; TypeError for what is no `Rewritten`, number or text.
     """
-    values = captions.table("kappas", kappas, ("n_kappas",), 1.0)
-    captions.texts("vocabularies", captions.named("vocabularies", vocabularies))
+    values = drawable.numbers("kappas", kappas, ("n_kappas",), 1.0)
+    drawable.texts("vocabularies", drawable.named("vocabularies", vocabularies))
     if validate.positive_int("start", start, 0) >= len(values):
         raise ValueError(f"start is {start}; it must be a position, 0 to {len(values) - 1}.")
     n_maps: int | str = "n_maps"
     for name, each in vocabularies.items():
         validate.instance(f"vocabularies[{name!r}]", each, Rewritten)
-        n, n_words = (len(captions.texts(k, getattr(each, k))) for k in ("concepts", "words"))
+        n, n_words = (len(drawable.texts(k, getattr(each, k))) for k in ("concepts", "words"))
         for kind, axes in (("euclidean", (n, n)), ("causal", (n, n)), ("logits", (n_words,))):
             given = validate.instance(kind, getattr(each, kind), Tensor)
-            n_maps = len(captions.table(kind, given, (n_maps, len(values), *axes)))
+            n_maps = len(drawable.numbers(kind, given, (n_maps, len(values), *axes)))
     first, one = next(iter(vocabularies.items()))
     shown = [f"{kappa:g}" for kappa in values.tolist()]
     sliders = [Slider("Condition number κ of A", shown, start)]

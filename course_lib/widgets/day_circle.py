@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ def day_circle_explorable(
     rise from 0 or more, fewer than 3 days, and a start that is not there; TypeError for what is
     no tensor, number or text.
     """
-    names = captions.texts("names", names, 3)
+    names = drawable.texts("names", names, 3)
     n = len(names)
     validate.shape("answers", answers, (n, "n_radii", "n_steps", n))
     validate.probability("answers", answers)
     validate.finite("answers, summed over days", answers.sum(-1), 0.0, 1.0 + 1e-4)
     validate.number("frequency", frequency, -MOST_TURNS, MOST_TURNS)
-    radii = captions.table("radii", radii, (answers.shape[1],), 0.0)
+    radii = drawable.numbers("radii", radii, (answers.shape[1],), 0.0)
     if len(radii) < 2 or (radii.diff() <= 0).any():
         raise ValueError(f"radii is {radii.tolist()}; they must rise, at least two of them.")
     sizes = answers.shape[:3]
-    start = offset, radius, step = captions.places(start, "an offset, a radius and a step", sizes)
+    start = offset, radius, step = drawable.start(start, "an offset, a radius and a step", sizes)
 
     def at(turn: float, length: float = 1.0) -> list[float]:
         angle = 2 * math.pi * turn

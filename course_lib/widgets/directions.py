@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from course_lib import captions
+from course_lib import drawable
 from course_lib.superposition import mutual_coherence, welch_bound
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
@@ -28,9 +28,9 @@ def directions_explorable(
     that are not 2 to 8 directions, fewer than two names, and a start outside the sliders; TypeError
     for what is no dict of tensors.
     """
-    captions.texts("arrangements", captions.named("arrangements", arrangements, 2))
+    drawable.texts("arrangements", drawable.named("arrangements", arrangements, least=2))
     packings = {
-        name: _near(captions.table(name, given, (2, "n_sizes", "n_max", 3)))
+        name: _near(drawable.numbers(name, given, (2, "n_sizes", "n_max", 3)))
         for name, given in arrangements.items()
     }
     first = next(iter(packings.values()))
@@ -47,7 +47,7 @@ def directions_explorable(
         list(packings),
         [str(k + 1) for k in range(ACTIVE)],
     ]
-    start = captions.places(start, "a position of each of the four sliders", list(map(len, shown)))
+    start = drawable.start(start, "a position of each of the four sliders", list(map(len, shown)))
 
     space, size, kind, _ = start
     W = list(packings.values())[kind][space, size, : sizes[size]]

@@ -17,7 +17,7 @@ from numbers import Integral, Real
 
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def explorable(
         raise TypeError("sliders is a tensor; it must be a list of sliders.")
     for k, slider in enumerate(sliders):
         validate.instance(f"sliders[{k}]", slider, Slider)
-    captions.named("data", data, 0)
-    rows = captions.enough("start_table", validate.items("start_table", start_table), 1)
-    rows = [captions.texts(f"start_table[{k}]", row) for k, row in enumerate(rows)]
+    drawable.named("data", data, least=0)
+    rows = drawable.some("start_table", start_table)
+    rows = [drawable.texts(f"start_table[{k}]", row) for k, row in enumerate(rows)]
     css, base, draw, own_css = (
         package.joinpath(name).read_text(encoding="utf-8") if name else ""
         for name in ("explorable.css", "explorable.js", script, style)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.data.sequences import NONE
 from course_lib.sae.codes import Codes
 from course_lib.widgets import firings as firing
@@ -56,8 +56,8 @@ def latent_dashboard(
     """
     validate.text("sae_name", sae_name)
     vocabulary, labels = (
-        captions.texts("vocabulary", vocabulary, 2),
-        captions.texts("labels", labels),
+        drawable.texts("vocabulary", vocabulary, 2),
+        drawable.texts("labels", labels),
     )
     tokens = _indices(tokens, len(vocabulary))
     fired = firing.firings(z, tokens)

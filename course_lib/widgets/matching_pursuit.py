@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.data import tree_names
 from course_lib.data.hierarchy import as_tree
 from course_lib.sae import MatchingPursuitSAE, Pursuit
@@ -34,15 +34,15 @@ def matching_pursuit_explorable(
     Raises ValueError for shapes that do not fit each other, numbers that are not finite and a start
     that is not there; TypeError for what is no tensor.
     """
-    planted = captions.table("planted", planted, ("n_features", "d_in")).float()
-    n_features = len(captions.enough("planted", planted, 2))
+    planted = drawable.numbers("planted", planted, ("n_features", "d_in")).float()
+    n_features = len(drawable.some("planted", planted, least=2))
     tree = as_tree(parent)
     validate.shape("parent", tree, (n_features,))
-    features = captions.table("features", features, ("n_inputs", n_features), 0.0).float()
+    features = drawable.numbers("features", features, ("n_inputs", n_features), 0.0).float()
     validate.positive_int("steps", steps)
-    captions.texts("dictionaries", captions.named("dictionaries", dictionaries))
+    drawable.texts("dictionaries", drawable.named("dictionaries", dictionaries))
     sizes = len(features), len(dictionaries), steps + 1
-    start = captions.places(start, "an input, a dictionary and a step", sizes)
+    start = drawable.start(start, "an input, a dictionary and a step", sizes)
     names = tree_names(tree)
     shown = [[i for i, f in enumerate(row) if f > 0] for row in features.tolist()]
     planes = [_plane(on, tree.tolist()) for on in shown]
@@ -53,7 +53,7 @@ def matching_pursuit_explorable(
         if len(validate.items(name, pair)) != 2:
             raise ValueError(f"{name} has {len(pair)} entries; it must be a pair (W, b).")
         W, b = (
-            captions.table(name, given, axes).float()
+            drawable.numbers(name, given, axes).float()
             for given, axes in zip(pair, (planted.shape, planted.shape[1:]), strict=True)
         )
         traces.append(_trace(W, b, x, bases, steps))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 
@@ -30,16 +30,16 @@ def measures_explorable(
     negative, and a start that is no position; TypeError for what is no tensor.
     """
     validate.positive_int("d_hidden", d_hidden)
-    p = captions.table("probabilities", probabilities, ("n_p",), 0.0, 1.0)
+    p = drawable.numbers("probabilities", probabilities, ("n_p",), 0.0, 1.0)
     for k, ratio in enumerate(validate.sequence("per_dimension", per_dimension)):
         validate.number(f"per_dimension[{k}]", ratio, 0.0)
-    truth = captions.table("stored", stored, (len(p), "n_sizes", "n_seeds"), 0.0)
+    truth = drawable.numbers("stored", stored, (len(p), "n_sizes", "n_seeds"), 0.0)
     full = (len(per_dimension), *truth.shape)
-    captions.texts("measured", captions.named("measured", measured))
-    tables = {name: captions.table(name, values, full, 0.0) for name, values in measured.items()}
-    error = captions.table("fvu", fvu, full, 0.0)
+    drawable.texts("measured", drawable.named("measured", measured))
+    tables = {name: drawable.numbers(name, values, full, 0.0) for name, values in measured.items()}
+    error = drawable.numbers("fvu", fvu, full, 0.0)
     sizes = (len(p), len(per_dimension))
-    density, dictionary = captions.places(start, "a pair of positions", sizes)
+    density, dictionary = drawable.start(start, "a pair of positions", sizes)
     counts = torch.stack(list(tables.values()))
     shown = [f"{q:.2g}" for q in p.tolist()]
     sizes_shown = [f"{k} ({k * d_hidden} latents)" for k in per_dimension]

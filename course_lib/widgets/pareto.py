@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.sae.front import Front
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
@@ -35,13 +35,13 @@ def pareto_explorable(
     Raises ValueError for fronts that do not fit each other or numbers that are not finite, and for
     a start that is not there; TypeError for what is no dict of fronts or of tensors.
     """
-    worlds = captions.texts("fronts", captions.named("fronts", fronts))
-    captions.named("absorption", absorption, 0)
+    worlds = drawable.texts("fronts", drawable.named("fronts", fronts))
+    drawable.named("absorption", absorption, least=0)
     for world in worlds:
-        names = captions.texts(world, captions.named(world, fronts[world]))
+        names = drawable.texts(world, drawable.named(world, fronts[world]))
         for name, front in fronts[world].items():
             validate.instance(f"{name} of {world}", front, Front)
-        rates = captions.named("absorption", absorption[world]) if world in absorption else names
+        rates = drawable.named("absorption", absorption[world]) if world in absorption else names
         if missing := [name for name in names if name not in rates]:
             raise ValueError(f"absorption of {world} has no {missing[0]!r}; it must hold {names}.")
     for k, l0 in enumerate(validate.sequence("true_l0", true_l0)):
@@ -51,9 +51,11 @@ def pareto_explorable(
             "fronts must hold the same architectures in every world, and true_l0 one number for "
             f"each of the {len(worlds)} worlds."
         )
-    shape = captions.table("l0", fronts[worlds[0]][names[0]].l0, ("n_sparsities", "n_seeds")).shape
+    shape = drawable.numbers(
+        "l0", fronts[worlds[0]][names[0]].l0, ("n_sparsities", "n_seeds")
+    ).shape
     sizes = len(worlds), len(names), shape[0]
-    start = captions.places(start, "a world, an architecture and a sparsity", sizes)
+    start = drawable.start(start, "a world, an architecture and a sparsity", sizes)
 
     def measured(world: str, name: str, measure: str) -> list | None:
         if measure == "absorption" and world not in absorption:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ def patch_direction_explorable(
     them, and a start that is not there; TypeError for what is no such model and no tensor.
     """
     validate.like("model", model, "effect", "w_in", "w_out")
-    landings = captions.table("landings", landings, ("n", 3))
+    landings = drawable.numbers("landings", landings, ("n", 3))
     if (landings == 0).all(dim=1).any():
         raise ValueError("landings has a row of zeros; give directions.")
-    shares = captions.table("awake", awake, ("n_shares",), 0.0, 1.0).tolist()
+    shares = drawable.numbers("awake", awake, ("n_shares",), 0.0, 1.0).tolist()
     sizes = (len(NAMED), len(shares))
-    start = captions.places(start, "a row of NAMED and of awake", sizes)
+    start = drawable.start(start, "a row of NAMED and of awake", sizes)
     named = torch.tensor([v for _, v in NAMED.values()]).double()
     effects = [f"{value + 0.0:.2f}" for value in model.effect(named).tolist()]
     return explorable(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from course_lib import captions
+from course_lib import drawable
 from course_lib.validate import instance, positive_int, probability, shape
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
@@ -31,10 +31,10 @@ def probe_map_explorable(
     entries, and a start that is no position; TypeError for what is no dict of tensors and no list
     of texts.
     """
-    concepts = captions.texts("scores", captions.named("scores", scores))
+    concepts = drawable.texts("scores", drawable.named("scores", scores))
     for concept, entries in scores.items():
-        captions.texts(concept, captions.named(concept, entries))
-    layers, tokens = captions.texts("layers", layers), captions.texts("tokens", tokens)
+        drawable.texts(concept, drawable.named(concept, entries))
+    layers, tokens = drawable.texts("layers", layers), drawable.texts("tokens", tokens)
     kinds = list(scores[concepts[0]])
     if any(list(entries) != kinds for entries in scores.values()):
         raise ValueError(f"scores has {concepts}; each concept must have the same entries.")
@@ -50,7 +50,7 @@ def probe_map_explorable(
         maps.append([_with_gaps(values) for values in entries.values()])
     views = [[k, -1] for k in range(len(kinds))] + [[0, k] for k in range(1, len(kinds))]
     shown = [kinds[a] if b < 0 else f"{kinds[a]} minus {kinds[b]}" for a, b in views]
-    concept, view = captions.places(start, "a concept and a view", (len(concepts), len(views)))
+    concept, view = drawable.start(start, "a concept and a view", (len(concepts), len(views)))
     first = maps[concept][views[view][0]]
     rows = [["layer", *tokens]]
     for layer, values in reversed(list(zip(layers, first, strict=True))):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from course_lib import captions, runtime, validate
+from course_lib import drawable, runtime, validate
 from course_lib.sae.specificity import precision_by_decile, specificity
 from course_lib.widgets.explorable import Explorable, Slider, explorable
 
@@ -43,11 +43,11 @@ class Strip:
     def __post_init__(self) -> None:
         validate.text("concept", self.concept)
         validate.instance("values", self.values, Tensor)
-        captions.table("values", self.values, ("docs", "seq"), 0.0)
+        drawable.numbers("values", self.values, ("docs", "seq"), 0.0)
         present = validate.whole("present", self.present, 0, 1)
         validate.shape("present", present, tuple(self.values.shape))
         words = validate.sequence("words", self.words)
-        lengths = {len(captions.texts(f"words[{k}]", row)) for k, row in enumerate(words)}
+        lengths = {len(drawable.texts(f"words[{k}]", row)) for k, row in enumerate(words)}
         if len(self.words) != len(self.values) or lengths != {self.values.shape[1]}:
             raise ValueError(
                 f"words has {len(self.words)} documents of {sorted(lengths)} words; values needs "
@@ -74,10 +74,10 @@ def quantile_strip_explorable(
     Raises ValueError for one strip alone and for a start that is no position; TypeError for what
     is no dict of strips and no seed.
     """
-    names = captions.texts("strips", captions.named("strips", strips, 2), 2)
+    names = drawable.texts("strips", drawable.named("strips", strips, least=2), 2)
     for name, strip in strips.items():
         validate.instance(f"strips[{name!r}]", strip, Strip)
-    latent, top = captions.places(start, "a latent and a position", (len(names), 10))
+    latent, top = drawable.start(start, "a latent and a position", (len(names), 10))
     latents = [{"name": name, **_data(strip, seed)} for name, strip in strips.items()]
     first = latents[latent]
     concept = first["concept"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from course_lib import captions
+from course_lib import drawable
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 
@@ -30,19 +30,19 @@ def sae_encoder_explorable(
     magnitudes, a feature that is never on or never off, and a start that is no position; TypeError
     for what is no tensor.
     """
-    planted = captions.table("planted", planted, ("n_inputs",), 0.0)
+    planted = drawable.numbers("planted", planted, ("n_inputs",), 0.0)
     on = planted > 0
     if on.all() or not on.any():
         raise ValueError(
             f"planted has {int(on.sum())} of {len(on)} inputs with the feature on; the picture "
             "needs inputs with it and without it."
         )
-    coefficients = captions.table("l1_coefficients", l1_coefficients, ("n_lambda",), 0.0)
-    shifts = captions.table("bias_shifts", bias_shifts, ("n_shift",))
+    coefficients = drawable.numbers("l1_coefficients", l1_coefficients, ("n_lambda",), 0.0)
+    shifts = drawable.numbers("bias_shifts", bias_shifts, ("n_shift",))
     sizes = (len(coefficients), len(shifts))
-    pre = captions.table("pre", pre, (sizes[0], len(on)))
-    line = captions.table("line", line, (sizes[0], 2))
-    start = captions.places(start, "a pair of positions", sizes)
+    pre = drawable.numbers("pre", pre, (sizes[0], len(on)))
+    line = drawable.numbers("line", line, (sizes[0], 2))
+    start = drawable.start(start, "a pair of positions", sizes)
     shown = [f"{value:.3g}" for value in coefficients.tolist()]
     shown_shifts = ["as trained" if s == 0 else f"{s:+.2f}" for s in shifts.tolist()]
     active = pre + shifts[start[1]] > 0

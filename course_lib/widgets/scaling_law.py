@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.superposition import (
     REPRESENTED_NORM,
     fit_power_law,
@@ -39,23 +39,23 @@ def scaling_law_explorable(
     Raises ValueError for shapes that do not fit each other, numbers that are not finite or out of
     range, and a start outside the grid; TypeError for what is no number, text or tensor.
     """
-    laws = captions.texts("laws", laws)
+    laws = drawable.texts("laws", laws)
     for k, decay in enumerate(validate.sequence("decays", decays)):
         validate.number(f"decays[{k}]", decay)
     for k, size in enumerate(validate.sequence("sizes", sizes)):
         validate.positive_int(f"sizes[{k}]", size)
     validate.number("second_moment", second_moment, 0.0)
     grid = (len(laws), len(decays), len(sizes))
-    loss = captions.table("loss", loss, grid, 0.0)
-    p = captions.table("p", p, (grid[0], "n_features"), 0.0, 1.0)
+    loss = drawable.numbers("loss", loss, grid, 0.0)
+    p = drawable.numbers("p", p, (grid[0], "n_features"), 0.0, 1.0)
     n = p.shape[1]
     if len(validate.sequence("W", W)) != len(sizes):
         raise ValueError(f"W holds {len(W)} tensors; it must hold one per size, {len(sizes)}.")
     W = [
-        captions.table(f"W at size {m}", weights, (*grid[:2], n, m))
+        drawable.numbers(f"W at size {m}", weights, (*grid[:2], n, m))
         for m, weights in zip(sizes, W, strict=True)
     ]
-    start = captions.places(start, "a law, a decay and a size", grid)
+    start = drawable.start(start, "a law, a decay and a size", grid)
 
     def by_size(measure) -> Tensor:
         return torch.stack([measure(weights) for weights in W], dim=-1)

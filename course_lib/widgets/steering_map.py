@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
 ROUNDING = 1e-4  # how far below 0 a KL of equal distributions may come out
@@ -42,18 +42,18 @@ def steering_map_explorable(
     KL, a share outside [0, 1], and a start that is no position; TypeError for what is no dict of
     tensors, no text and no number.
     """
-    vectors = captions.texts("effect", captions.named("effect", effect))
+    vectors = drawable.texts("effect", drawable.named("effect", effect))
     layers, strengths = (
-        captions.texts("layers", layers),
-        captions.texts("strengths", strengths),
+        drawable.texts("layers", layers),
+        drawable.texts("strengths", strengths),
     )
-    shows, opposes = captions.texts("shows", shows, 0), captions.texts("opposes", opposes, 0)
+    shows, opposes = drawable.texts("shows", shows, 0), drawable.texts("opposes", opposes, 0)
     validate.text("prompt", prompt)
     validate.text("before", before)
     validate.number("budget", budget, 0.0)
     size = (len(layers), len(strengths))
     for name, given in (("kl", kl), ("forbidden", forbidden), ("texts", texts)):
-        if list(captions.named(name, given)) != vectors:
+        if list(drawable.named(name, given)) != vectors:
             raise ValueError(f"{name} has the vectors {list(given)}; effect has {vectors}.")
     for vector in vectors:
         for name, given, limits in (
@@ -62,13 +62,13 @@ def steering_map_explorable(
             ("forbidden", forbidden, (0.0, 1.0)),
         ):
             validate.instance(f"{name}, {vector}", given[vector], Tensor)
-            captions.table(f"{name}, {vector}", given[vector], size, *limits)
+            drawable.numbers(f"{name}, {vector}", given[vector], size, *limits)
         rows = validate.items(f"texts, {vector}", texts[vector])
-        told = [captions.texts(f"texts, {vector}", row) for row in rows]
+        told = [drawable.texts(f"texts, {vector}", row) for row in rows]
         if (len(told), *{len(row) for row in told}) != size:
             raise ValueError(f"texts, {vector} must have {size[0]} rows of {size[1]} texts.")
     limits = (len(vectors), len(VIEWS), *size)
-    start = first, _, layer, strength = captions.places(
+    start = first, _, layer, strength = drawable.start(
         start, "a vector, a view, a layer and a strength", limits
     )
     vector = vectors[first]

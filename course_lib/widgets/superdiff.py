@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from course_lib import captions
+from course_lib import drawable
 from course_lib.superposition import GaussianMixtureScore, signal
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
@@ -27,14 +27,14 @@ def superdiff_explorable(
     Raises ValueError for shapes that do not fit each other, numbers that are not finite or out of
     range, and a start that is not there; TypeError for what is no tensor, number or text.
     """
-    times_tensor = captions.table("times", times, ("n_times",), 0.0, 1.0)
-    widths = captions.table("stds", stds, ("n_widths", 2), 0.0)
-    means = captions.table("means", means, (2, "n_components", 2))
-    ways = captions.texts("ways", ways)
+    times_tensor = drawable.numbers("times", times, ("n_times",), 0.0, 1.0)
+    widths = drawable.numbers("stds", stds, ("n_widths", 2), 0.0)
+    means = drawable.numbers("means", means, (2, "n_components", 2))
+    ways = drawable.texts("ways", ways)
     sizes = (len(times_tensor), len(ways), len(widths))
     expected = (sizes[2], sizes[1], sizes[0], "n_points", 2)
-    paths = captions.table("paths", paths, expected)
-    t, way, width = captions.places(start, "a time, a way and widths", sizes)
+    paths = drawable.numbers("paths", paths, expected)
+    t, way, width = drawable.start(start, "a time, a way and widths", sizes)
     shown_times = [f"t = {t:.2f}" for t in times_tensor.tolist()]
     shown_widths = [f"{a:.2g} and {b:.2g}" for a, b in widths.tolist()]
     cloud, time = paths[width, way, t], times_tensor[t].item()

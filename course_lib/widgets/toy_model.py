@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from course_lib import captions
+from course_lib import drawable
 from course_lib.superposition import REPRESENTED_NORM
 from course_lib.widgets.explorable import Explorable, Slider, explorable, rounded
 
@@ -36,18 +36,17 @@ def toy_model_explorable(
     Raises ValueError for shapes that do not fit each other, numbers that are not finite or out of
     range, and a start outside the grid; TypeError for what is no tensor.
     """
-    p = captions.table("probabilities", probabilities, ("n_probability",), 0.0, 1.0)
-    decays = captions.table("importance_decays", importance_decays, ("n_decay",), 0.0, 1.0)
+    p = drawable.numbers("probabilities", probabilities, ("n_probability",), 0.0, 1.0)
+    decays = drawable.numbers("importance_decays", importance_decays, ("n_decay",), 0.0, 1.0)
     grid = (len(p), len(decays))
-    W = captions.table("W", W, (*grid, "n_features", 2), -MOST, MOST)
-    W = W.float() if W.dtype in (torch.float16, torch.bfloat16) else W  # for svd
+    W = drawable.numbers("W", W, (*grid, "n_features", 2), -MOST, MOST)
     n_features = W.shape[2]
-    b_dec = captions.table("b_dec", b_dec, (*grid, n_features))
+    b_dec = drawable.numbers("b_dec", b_dec, (*grid, n_features))
     if not 2 <= n_features <= 6:
         raise ValueError(f"W has {n_features} feature(s); this picture is drawn for 2 to 6.")
     if loss is not None:
-        loss = captions.table("loss", loss, grid, 0.0)
-    start = captions.places(start, "a cell of the grid", grid)
+        loss = drawable.numbers("loss", loss, grid, 0.0)
+    start = drawable.start(start, "a cell of the grid", grid)
 
     importance = decays[:, None] ** torch.arange(n_features)
     data = {

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from course_lib import captions, validate
+from course_lib import drawable, validate
 from course_lib.widgets import front_end
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def watch(
     validate.function("fresh", fresh)
     validate.function("draw", draw)
     validate.text("title", title)
-    for name, setting in captions.named("settings", settings, 0).items():
+    for name, setting in drawable.named("settings", settings, least=0).items():
         validate.instance(
             f"settings[{validate.text('a name of settings', name)!r}]", setting, Setting
         )

@@ -99,8 +99,6 @@ def exports() -> list[tuple[str, str, Any]]:
 def _figures(known: set[Callable[..., Any]]) -> list[tuple[str, str, Callable[..., Any]]]:
     found = []
     for room in pkgutil.iter_modules(plots.__path__):
-        if room.name.startswith("_"):
-            continue
         module = importlib.import_module(f"course_lib.plots.{room.name}")
         found += [
             (f"plots.{room.name}", name, value)

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from course_lib import sae
 from course_lib.sae.front import Front
 
 FIGURES: dict[str, Callable[[], Any]] = {
     "plots.dimensionality_strip.probability": lambda: torch.tensor([0.1, 0.2, 0.5, 1.0]),
-    "plots.sae.seed_lines.ax": lambda: plt.figure().subplots(),
+    "plots.sae.seed_lines.ax": lambda: Figure().subplots(),
     "plots.sae.sweep.titles": lambda: ["title"],
     "plots.sae.sweep.ticks": lambda: [1.0, 2.0],
     "plots.sae.found_features.trainer": lambda: sae.Trainer(

@@ -74,7 +74,7 @@ def test_rings_stand_on_the_variables_that_decide():
 
 def test_a_curve_without_its_prediction_and_lines_beyond_the_styles_are_refused():
     share = torch.tensor([1.0, 0.4])
-    with pytest.raises(ValueError, match="predicted has no entry 'a'"):
+    with pytest.raises(ValueError, match="predicted has no 'a'"):
         directions.readout_curves([1, 2], {"a": share}, {"b": share})
     lines = {str(k): [0.1, 0.2] for k in range(4)}
     with pytest.raises(ValueError, match="lines has 4 entries"):

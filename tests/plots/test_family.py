@@ -91,7 +91,7 @@ def test_what_an_architecture_or_a_control_lacks_is_said():
         family.fronts({"A": front(0.2)}, {"fvu": "FVU"}, 1.5, control)
     with pytest.raises(TypeError, match="a key of architectures is of type tuple"):
         family.fronts({("A", 1): front(0.2)}, {"fvu": "FVU"}, 1.5)
-    with pytest.raises(ValueError, match="prefixes has no entry 'A'"):
+    with pytest.raises(ValueError, match="prefixes has no 'A'"):
         family.dolls({"B": [1]}, {"A": torch.ones(1, 2)})
 
 

@@ -100,9 +100,12 @@ def test_a_seventh_series_is_drawn_too():
         (lambda: probes.score_dots({"p": {"s": 0.5}}, "x"), TypeError, "p is of type float"),
         (
             lambda: probes.score_dots({"p": {"s": {"a": 1.0}, "t": {"b": 1.0}}}, "x"),
-            ValueError, "t of p has nothing for 'a'",
+            ValueError, "t of p has no 'a'",
         ),
-        (lambda: probes.score_dots({"p": {"s": {"a": "b"}}}, "x"), TypeError, "s of p, a is 'b'"),
+        (
+            lambda: probes.score_dots({"p": {"s": {"a": "b"}}}, "x"),
+            TypeError, r"s of p\['a'\] is 'b'",
+        ),
         (
             lambda: probes.score_dots({"p": {"s": {"a": 1.0}}}, "x", limits=(1.0, 0.0)),
             ValueError, "limits is",

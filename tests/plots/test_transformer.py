@@ -107,7 +107,7 @@ def test_no_series_and_no_head_is_left_out_for_want_of_colours_and_markers():
         ),
         (
             lambda: transformer.ratio_dots({"s": [1.0]}, ["a", "b"], 3.0, "t"),
-            ValueError, "s has 1 numbers; there are 2 rows",
+            ValueError, r"s has shape \[1\]",
         ),
         (
             lambda: transformer.source_bars(torch.full((2, 1), torch.nan), ["a"], "t"),
