@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import torch
 from torch import nn
+
+from course_lib import validate
 
 T = TypeVar("T")
 
@@ -70,13 +71,18 @@ def _transformers(name: str) -> Any:
 
 def _fetch(get: Callable[..., T], name: str, **arguments: Any) -> T:
     """`get(name, ...)` from this machine, else from the hub."""
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
     try:
         return get(name, local_files_only=True, **arguments)
     except (OSError, ValueError) as error:
         if os.path.isdir(name):
             raise ValueError(f"{name} is no folder of a model: {_first_line(error)}") from error
-    if Path(name).is_absolute() or name.startswith(".") or name.count("/") > 1:
-        raise ValueError(f"{name} is no folder, and no name of a model on the hub.")
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        shown = validate.SHOWN.repr(name)
+        raise ValueError(f"{shown} is no folder, and no name of a model on the hub.") from None
     if not _reachable(name):
         raise ConnectionError(
             f"{name!r} is not on this machine and the Hugging Face hub cannot be reached; "
