@@ -181,7 +181,11 @@ def test_the_stub_gets_no_point(name):
 
 @by_set
 def test_what_is_built_has_the_same_bytes_each_time_and_unpacks_where_it_should(name, tmp_path):
-    made = [build.build(KEY / f"{name}.py", tmp_path / folder) for folder in "ab"]
+    key = tmp_path / "copy"  # building from the course's own folder would store its open cases
+    key.mkdir()
+    for path in KEY.glob(f"{name}.*"):
+        (key / path.name).write_bytes(path.read_bytes())
+    made = [build.build(key / f"{name}.py", tmp_path / folder) for folder in "ab"]
     first, again = (
         {
             path.relative_to(tmp_path / folder): path.read_bytes()
@@ -191,11 +195,11 @@ def test_what_is_built_has_the_same_bytes_each_time_and_unpacks_where_it_should(
         for folder in "ab"
     )
     assert first == again and len(made[0]) == 4
-    student, key, gradescope = (zipfile.ZipFile(path).namelist() for path in made[0][:3])
+    student, keys, gradescope = (zipfile.ZipFile(path).namelist() for path in made[0][:3])
     assert {n.split("/")[0] for n in student} == {name}
-    assert {n.split("/")[0] for n in key} == {f"{name}_key"}
+    assert {n.split("/")[0] for n in keys} == {f"{name}_key"}
     assert {"setup.sh", "run_autograder", f"key/{name}.py"} <= set(gradescope)
-    assert not [n for n in [*student, *key, *gradescope] if ".." in n or n.startswith("/")]
+    assert not [n for n in [*student, *keys, *gradescope] if ".." in n or n.startswith("/")]
 
 
 def rounded(value):
