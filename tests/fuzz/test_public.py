@@ -1,6 +1,7 @@
 """Whatever is called with whatever, it returns or says in a sentence of ours what is wrong."""
 
 import os
+import tempfile
 
 import matplotlib.pyplot as plt
 import pytest
@@ -22,6 +23,7 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 @pytest.fixture(autouse=True)
 def a_place_and_a_limit_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     plt.switch_backend("agg")
     with little_memory():
