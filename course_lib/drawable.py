@@ -110,6 +110,14 @@ def by_name(
     }
 
 
+def panels(given: Any, axes: Axes) -> dict[Any, dict[Any, Tensor]]:
+    """The tensors of each of `panels`, a dict of dicts, as `by_name` returns them with gaps."""
+    return {
+        panel: by_name(f"panels[{panel!r}]", lines, axes, gaps=True, least=0)
+        for panel, lines in named("panels", given).items()
+    }
+
+
 def rows(name: str, panels: Mapping[Any, Mapping[Any, Any]]) -> list[Any]:
     """The keys that all panels have, in the order of the first; ValueError if one differs."""
     first, *others = panels

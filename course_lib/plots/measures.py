@@ -63,12 +63,7 @@ def changes(
     have one legend, below.
     """
     x = drawable.numbers("x", x, ("n_x",))
-    drawn = {
-        ylabel: drawable.by_name(
-            f"panels[{ylabel!r}]", lines, (len(x), "n_seeds"), gaps=True, least=0
-        )
-        for ylabel, lines in drawable.named("panels", panels).items()
-    }
+    drawn = drawable.panels(panels, (len(x), "n_seeds"))
     titles = drawable.labels("titles", titles, len(drawn))
     shared = len({tuple(lines) for lines in drawn.values()}) == 1
     figure, axes = plt.subplots(1, len(drawn), figsize=(2.9 * len(drawn), 2.9), squeeze=False)

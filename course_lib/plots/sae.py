@@ -46,12 +46,7 @@ def sweep(
     With `ticks` the axis is logarithmic and carries these alone.
     """
     x = drawable.numbers("x", x, ("n_x",))
-    drawn = {
-        ylabel: drawable.by_name(
-            f"panels[{ylabel!r}]", lines, (len(x), "n_seeds"), gaps=True, least=0
-        )
-        for ylabel, lines in drawable.named("panels", panels).items()
-    }
+    drawn = drawable.panels(panels, (len(x), "n_seeds"))
     titles = drawable.labels("titles", titles, len(drawn))
     ticks = None if ticks is None else drawable.listed("ticks", ticks)
     figure, axes = plt.subplots(1, len(drawn), figsize=(3.3 * len(drawn), 2.9), squeeze=False)
